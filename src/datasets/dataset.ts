@@ -1,0 +1,54 @@
+/** What a dataset is: the shape of its files, its table and its rules. Plain data, checked by `defineDataset`. */
+
+/** The type of a stored column: decides the one pattern that its values must match (DESIGN 3.4). */
+export type ColumnType = 'text' | 'timestamptz' | 'date' | 'double precision' | 'numeric' | 'boolean';
+
+/** One stored column, of the same name in the file's header and in the table. */
+export interface Column {
+  readonly type: ColumnType;
+  /** What a value that does not match does: refuse the row, or store NULL instead and count it. Default `reject`. */
+  readonly onInvalid?: 'reject' | 'null';
+  /**
+   * A text column's canonical values. A value is trimmed, its inner white space collapsed (with `separators` also
+   * `_` and `-` as spaces), and matched without case; an unknown value is kept so, and counted.
+   */
+  readonly canonical?: { readonly values: readonly string[]; readonly separators: boolean };
+}
+
+/** A dataset's definition. */
+export interface Dataset {
+  readonly name: string;
+  /** Whether it has a Schedule. */
+  readonly enabled: boolean;
+  readonly changesPrefix: string;
+  readonly processedPrefix: string;
+  readonly skippedPrefix: string;
+  /** The target table, schema `tickets`. */
+  readonly table: string;
+  /** The primary key: trimmed, 1 to 1,000 bytes. */
+  readonly primaryKey: string;
+  /** By which a row of a late or reloaded file wins or loses; a `timestamptz` column. */
+  readonly versionColumn: string;
+  /** All stored columns, the primary key among them, in the order of the table. */
+  readonly columns: Readonly<Record<string, Column>>;
+  /** The flag column whose true rows are dropped; never stored. */
+  readonly alarmColumn: string;
+  /** Columns of the file that must be there and are not stored. */
+  readonly droppedColumns: readonly string[];
+  /** A row whose primary key starts so is the exporter's truncation sentinel. */
+  readonly sentinel: string;
+  /** Rows that may be rejected before the file fails. */
+  readonly maxRejects: number;
+  /** The fewest rows (read) that a baseline has; 0 for none. */
+  readonly minBaselineRows: number;
+  /** What a late file gets. */
+  readonly latePolicy: 'hold' | 'apply';
+  /** A file younger than this by S3's clocks waits, milliseconds. */
+  readonly settleMs: number;
+  /** Whether applied files are moved to `processed/`. */
+  readonly archive: boolean;
+  /** Cron expression of the Schedule, in `timeZone`. */
+  readonly cron: string;
+  /** Zone of the stamps, of naive times and of the cron expression. */
+  readonly timeZone: 'Africa/Nairobi';
+}

@@ -1,0 +1,45 @@
+/** The row path's words: from the bytes of a change file to rows fit for staging. */
+
+/** A row that was refused. `row` holds the user's values: it may go into PostgreSQL and nowhere else. */
+export interface Reject {
+  /** The line on which the record begins, the header being line 1. */
+  readonly line: number;
+  /** The column, where one is at fault. */
+  readonly column?: string;
+  /** A fixed phrase of ours, without values. */
+  readonly reason: string;
+  /** The record as it stands in the file, cut at 64 KiB. */
+  readonly row: string;
+}
+
+/** What a reading of a whole file found. Every count is taken by itself, so that their identity can be checked. */
+export interface ReadingCounts {
+  /** Records read, blank lines and the header not counted. */
+  readonly read: number;
+  readonly alarm: number;
+  readonly sentinel: number;
+  readonly rejected: number;
+  /** Rows handed to the sink. */
+  readonly sent: number;
+}
+
+/** The result of reading a file. */
+export interface Reading extends ReadingCounts {
+  /** The first 100 rejected rows. */
+  readonly rejects: readonly Reject[];
+  /** Header names that the dataset does not know; users' text: for PostgreSQL only. At most 100. */
+  readonly unknownColumns: readonly string[];
+  /** How many values of a canonical column were none of its values, by column. */
+  readonly unknownValues: Readonly<Record<string, number>>;
+  /** How many invalid values became NULL by `onInvalid: 'null'`, by column. */
+  readonly nulled: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  /** Of the object's bytes, lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/** Where rows for staging go: the data of one `COPY … FROM STDIN` in text format. */
+export interface RowSink {
+  /** Takes one block of whole rows; resolves when the next one is welcome. */
+  write(block: Buffer): Promise<void>;
+}
