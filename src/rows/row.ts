@@ -1,5 +1,7 @@
 /** The row path's words: from the bytes of a change file to rows fit for staging. */
 
+import type { TidemarkFailure } from '../domain/failures.ts';
+
 /** A row that was refused. `row` holds the user's values: it may go into PostgreSQL and nowhere else. */
 export interface Reject {
   /** The line on which the record begins, the header being line 1. */
@@ -19,7 +21,7 @@ export interface ReadingCounts {
   readonly alarm: number;
   readonly sentinel: number;
   readonly rejected: number;
-  /** Rows handed to the sink. */
+  /** Rows fit for the sink; after too many rejects they are still counted, and no longer handed to it. */
   readonly sent: number;
 }
 
@@ -33,9 +35,15 @@ export interface Reading extends ReadingCounts {
   readonly unknownValues: Readonly<Record<string, number>>;
   /** How many invalid values became NULL by `onInvalid: 'null'`, by column. */
   readonly nulled: Readonly<Record<string, number>>;
+  /** How many of the object's bytes were read: all, unless `malformed` is there. */
   readonly bytes: number;
-  /** Of the object's bytes, lower-case hexadecimal. */
+  /** Of those bytes, lower-case hexadecimal. */
   readonly sha256: string;
+  /**
+   * Where the file turned out to be malformed *after* more rows were rejected than the dataset allows: the reading
+   * ended there, and the rejects are what failed the file. A file malformed before that is thrown instead.
+   */
+  readonly malformed?: TidemarkFailure;
 }
 
 /** Where rows for staging go: the data of one `COPY … FROM STDIN` in text format. */

@@ -1,0 +1,63 @@
+import type { Column, Dataset } from '../datasets/dataset.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import { decode } from './byteText.ts';
+
+/** How many unknown header names are told. */
+const MAX_UNKNOWN = 100;
+
+/** Where a stored column stands in the file. */
+export interface PlannedColumn {
+  readonly name: string;
+  readonly column: Column;
+  /** Its field, counted from 0. */
+  readonly field: number;
+}
+
+/** What the header says about every row. */
+export interface HeaderPlan {
+  /** How many fields a row must have. */
+  readonly fields: number;
+  /** The stored columns, in the order of the dataset. */
+  readonly columns: readonly PlannedColumn[];
+  readonly keyField: number;
+  readonly alarmField: number;
+  /** Names that the dataset does not know, as the file has them; users' text. */
+  readonly unknownColumns: readonly string[];
+  /** A column's name fit for a failure: the expected name, or the ordinal where it is none (`#7`). */
+  columnName(field: number): string;
+}
+
+/**
+ * Reads the header: names are trimmed, their case matters, their order does not.
+ *
+ * @param names the header's fields, byte strings.
+ * @throws TidemarkFailure SchemaMismatch, naming only columns that the dataset expects: a file without a header must
+ *   not put its first row into a log.
+ */
+export function planHeader(dataset: Dataset, names: readonly string[], line: number): HeaderPlan {
+  const found = names.map((name) => decode(name).trim());
+  const stored = Object.entries(dataset.columns);
+  const expected = [...stored.map(([name]) => name), dataset.alarmColumn, ...dataset.droppedColumns];
+
+  const missing = expected.filter((name) => !found.includes(name));
+  if (missing.length > 0) throw mismatch('the header lacks what the dataset needs', missing, line);
+  const twice = expected.filter((name) => found.indexOf(name) !== found.lastIndexOf(name));
+  if (twice.length > 0) throw mismatch('the header has a column more than once', twice, line);
+
+  const known = new Set(expected);
+  return {
+    fields: found.length,
+    columns: stored.map(([name, column]) => ({ name, column, field: found.indexOf(name) })),
+    keyField: found.indexOf(dataset.primaryKey),
+    alarmField: found.indexOf(dataset.alarmColumn),
+    unknownColumns: found.filter((name) => !known.has(name)).slice(0, MAX_UNKNOWN),
+    columnName(field) {
+      const name = found[field];
+      return name !== undefined && known.has(name) ? name : `#${field + 1}`;
+    },
+  };
+}
+
+function mismatch(what: string, columns: readonly string[], line: number): TidemarkFailure {
+  return new TidemarkFailure('SchemaMismatch', what, { line, column: [...new Set(columns)].join(', ') });
+}
