@@ -1,0 +1,108 @@
+/** Where the servers' programs come from: PATH, else a per-user cache, else `go install` into that cache. */
+
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access, chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** A server's program, pinned. */
+export interface Program {
+  readonly name: string;
+  /** What `go install` builds. */
+  readonly module: string;
+  readonly version: string;
+  /** How else to get it, a sentence. */
+  readonly otherwise: string;
+}
+
+/** The pin is the newest version that `go install` can build: later ones have `replace` directives. */
+export const TEMPORAL: Program = {
+  name: 'temporal',
+  module: 'github.com/temporalio/cli/cmd/temporal',
+  version: 'v1.5.1',
+  otherwise: 'Put the Temporal CLI on PATH (brew install temporal, or https://temporal.download)',
+};
+
+export const VERSITYGW: Program = {
+  name: 'versitygw',
+  module: 'github.com/versity/versitygw/cmd/versitygw',
+  version: 'v1.8.0',
+  otherwise: 'Put versitygw on PATH (https://github.com/versity/versitygw/releases)',
+};
+
+/** Lines of a failed build worth showing. */
+const BUILD_LINES = 15;
+
+/**
+ * Finds a program or builds it, which takes minutes, once per version and user.
+ *
+ * @throws where it is nowhere and can't be built; names both ways out.
+ */
+export async function findProgram(program: Program, onProgress: (message: string) => void): Promise<string> {
+  const installed = await onPath(program.name);
+  if (installed) return installed;
+  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tidemark', 'bin');
+  const cached = join(cache, `${program.name}-${program.version}`);
+  if (await isExecutable(cached)) return cached;
+  const go = await onPath('go');
+  if (!go) {
+    throw new Error(
+      `${program.name} is neither on PATH nor at ${cached}, and there is no Go to build it with. ${program.otherwise}, ` +
+        'or install Go (https://go.dev/dl) and run this again',
+    );
+  }
+  onProgress(`building ${program.name} ${program.version} with Go: takes minutes, once (kept in ${cache})`);
+  const started = Date.now();
+  await build(go, program, cache, cached);
+  onProgress(`built ${program.name} in ${Math.round((Date.now() - started) / 1000)} s`);
+  return cached;
+}
+
+/** Builds beside its place and renames, so that two builds at once, or one broken off, leave a whole file or none. */
+async function build(go: string, program: Program, cache: string, target: string): Promise<void> {
+  await mkdir(cache, { recursive: true });
+  const directory = await mkdtemp(join(cache, `build-${program.name}-`));
+  try {
+    await goInstall(go, program, directory);
+    const built = join(directory, program.name);
+    await chmod(built, 0o755);
+    await rename(built, target);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function goInstall(go: string, program: Program, directory: string): Promise<void> {
+  const { GOOS: _os, GOARCH: _arch, GOFLAGS: _flags, ...env } = process.env;
+  return new Promise((resolve, reject) => {
+    const child = spawn(go, ['install', `${program.module}@${program.version}`], {
+      // Neither program needs a C compiler.
+      env: { ...env, GOBIN: directory, CGO_ENABLED: '0', GOWORK: 'off' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) return resolve();
+      const lines = said.trimEnd().split('\n').slice(-BUILD_LINES).join('\n');
+      reject(new Error(`go install of ${program.name} failed. ${program.otherwise}. Go said:\n${lines}`));
+    });
+  });
+}
+
+async function onPath(name: string): Promise<string | undefined> {
+  for (const directory of (process.env['PATH'] ?? '').split(delimiter)) {
+    const file = join(directory, name);
+    if (directory !== '' && (await isExecutable(file))) return file;
+  }
+  return undefined;
+}
+
+async function isExecutable(file: string): Promise<boolean> {
+  return access(file, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
