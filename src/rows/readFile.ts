@@ -23,11 +23,6 @@ export interface ReadChangeFileInput {
   readonly keepRejects?: number;
 }
 
-/** The columns of a staged row, in order: those of the dataset, then `source_line`. */
-export function stagingColumns(dataset: Dataset): readonly string[] {
-  return [...Object.keys(dataset.columns), 'source_line'];
-}
-
 /**
  * Reads a change file to its end and hands the rows that are kept to the sink, in COPY's text format.
  *
