@@ -26,6 +26,8 @@ const KINDS = {
   BaselineTooSmall: { final: true, content: true },
   /** PostgreSQL refused a value that our checks let through (SQLSTATE class 22 or 23). */
   ValueRefused: { final: true, content: true },
+  /** An applied key has other content now: reported, left alone, compared once for each ETag. */
+  FileChanged: { final: true, content: true },
   /** Listed as pending, gone when read, unknown to the ledger. */
   FileVanished: { final: true, content: false },
   /** PostgreSQL refuses the statement: permission, missing table or column, a limit (classes 42, 54 and other final ones). */
@@ -130,6 +132,7 @@ const NEXT: Record<FailureKind, string> = {
   RowsRejected: `See them: tidemark rejects <dataset> <key>. ${MEND}`,
   BaselineTooSmall: MEND,
   ValueRefused: MEND,
+  FileChanged: 'Take it in with tidemark reload <dataset> <key>, or leave it out with tidemark skip',
   FileVanished: 'Put the object back, or accept the loss: tidemark skip <dataset> <key> --reason TEXT',
   PostgresRefused: 'Check the role, its grants and the migrations: tidemark migrate',
   S3Refused: 'Check the bucket, the credentials and their policy',

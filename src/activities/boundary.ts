@@ -1,0 +1,61 @@
+/** Where our code meets Temporal: heartbeats, cancellation, and failures built anew (DESIGN 3.9). */
+
+import { ApplicationFailure } from '@temporalio/common';
+import { Context } from '@temporalio/activity';
+import { isFinal, TidemarkFailure } from '../domain/failures.ts';
+import type { Attempt } from './deps.ts';
+
+/**
+ * A heartbeat says that the process lives and lets a cancellation through; what stalls inside an attempt is found by
+ * the deadlines of the S3 body, the COPY and each statement.
+ */
+const HEARTBEAT_MS = 2_000;
+
+/** Runs one activity attempt. */
+export async function atBoundary<T>(work: (attempt: Attempt) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const { workflowExecution } = context.info;
+  const heart = context.info.isLocal ? undefined : setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+  try {
+    return await work({
+      signal: context.cancellationSignal,
+      provenance: {
+        workflow_id: workflowExecution?.workflowId ?? '',
+        run_id: workflowExecution?.runId ?? '',
+      },
+    });
+  } catch (error) {
+    if (context.cancellationSignal.aborted) await context.cancelled;
+    throw toApplicationFailure(error, (frames) => context.log.error('a defect of Tidemark', { frames }));
+  } finally {
+    clearInterval(heart);
+  }
+}
+
+/**
+ * Builds the failure that leaves the process. Anything that is not ours is a defect: its message may quote a row, so
+ * only its stack frames are logged, here.
+ */
+function toApplicationFailure(error: unknown, logFrames: (frames: string[]) => void): ApplicationFailure {
+  let failure: TidemarkFailure;
+  if (error instanceof TidemarkFailure) {
+    failure = error;
+  } else {
+    logFrames(framesOf(error));
+    failure = new TidemarkFailure('InternalError', 'an activity failed in a way that it should not');
+  }
+  const result = ApplicationFailure.create({
+    message: failure.message,
+    type: failure.kind,
+    nonRetryable: isFinal(failure.kind),
+    details: [failure.details],
+  });
+  result.stack = '';
+  return result;
+}
+
+/** The stack without its first lines, which are the message. */
+function framesOf(error: unknown): string[] {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  return stack.split('\n').filter((line) => /^\s+at /.test(line));
+}

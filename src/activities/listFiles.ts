@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import type { Dataset } from '../datasets/dataset.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import { summarise } from '../domain/listing.ts';
+import { classify, type ClassifiedFile } from '../domain/states.ts';
+import { recordFailure } from '../postgres/failureLog.ts';
+import { ensureDatasetState, noteListing, readPageFacts } from '../postgres/ledger.ts';
+import type { ObjectStore } from '../s3/objectStore.ts';
+import { findDataset, type Attempt, type Deps } from './deps.ts';
+import type { ListedFile, ListFilesInput, ListFilesResult } from './interface.ts';
+
+/** Most bytes read in one listing to tell a changed file from one uploaded again; the rest waits for the next. */
+const MAX_COMPARED_BYTES = 256 * 1024 * 1024;
+
+/** Lists one page, says the state of each object, and notes the listing in PostgreSQL. */
+export async function listFiles(
+  { datasets, store, pool }: Deps,
+  input: ListFilesInput,
+  { signal }: Attempt,
+): Promise<ListFilesResult> {
+  const dataset = findDataset(datasets, input.dataset);
+  const page = await store.listPage({
+    prefix: dataset.changesPrefix,
+    ...(input.after !== undefined && { after: input.after }),
+    limit: input.limit,
+    signal,
+  });
+  const facts = await readPageFacts(pool, {
+    dataset: dataset.name,
+    keys: page.objects.map((object) => object.key),
+    range: { after: input.after, upTo: page.next },
+  });
+  const files = await compareChanged({ datasets, store, pool }, dataset, classify(dataset, page, facts), signal);
+  const seen = summarise(input.seen, files);
+  await ensureDatasetState(pool, dataset.name);
+  await noteListing(pool, {
+    dataset: dataset.name,
+    enabled: dataset.enabled,
+    archives: dataset.archive,
+    listing: seen,
+  });
+  return {
+    files: files.filter((file) => asksForDeed(dataset, file)).map(toListedFile),
+    ...(page.next !== undefined && { next: page.next }),
+    ...(facts.watermark !== undefined && { watermark: facts.watermark }),
+    archives: dataset.archive,
+    seen,
+  };
+}
+
+function asksForDeed(dataset: Dataset, { state }: ClassifiedFile): boolean {
+  switch (state) {
+    case 'pending':
+    case 'settling':
+    case 'failed':
+    case 'vanished':
+    case 'skipped':
+      return true;
+    case 'applied':
+      return dataset.archive;
+    case 'late':
+      return dataset.latePolicy === 'apply';
+    case 'changed':
+    case 'covered':
+    case 'future':
+    case 'ignored':
+      return false;
+  }
+}
+
+function toListedFile({ key, state, size, etag, failure }: ClassifiedFile): ListedFile {
+  return { key, state, size, etag, ...(failure && { failure }) };
+}
+
+/**
+ * Tells files whose content differs from what was applied from those merely uploaded again (another ETag, the same
+ * SHA-256), by reading each ETag once: a difference is remembered.
+ */
+async function compareChanged(
+  { store, pool }: Deps,
+  dataset: Dataset,
+  files: readonly ClassifiedFile[],
+  signal: AbortSignal,
+): Promise<readonly ClassifiedFile[]> {
+  let budget = MAX_COMPARED_BYTES;
+  const result: ClassifiedFile[] = [];
+  for (const file of files) {
+    if (file.appliedSha256 === undefined || file.size > budget) {
+      result.push(file);
+      continue;
+    }
+    budget -= file.size;
+    const sha256 = await hash(store, file, signal);
+    if (sha256 === file.appliedSha256) {
+      result.push({ ...file, state: 'applied' });
+      continue;
+    }
+    result.push(file);
+    if (sha256 === undefined) continue;
+    const place = { dataset: dataset.name, key: file.key };
+    const failure = new TidemarkFailure('FileChanged', 'this applied file has other content now', place);
+    await recordFailure(pool, { ...place, etag: file.etag, failure, rejects: [] });
+  }
+  return result;
+}
+
+/** The SHA-256 of an object's bytes; `undefined` where it is gone or was replaced meanwhile. */
+async function hash(
+  store: ObjectStore,
+  file: ClassifiedFile,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const body = await store.read({ key: file.key, etag: file.etag, signal });
+    const digest = createHash('sha256');
+    for await (const chunk of body.chunks) digest.update(chunk);
+    return digest.digest('hex');
+  } catch (error) {
+    const gone =
+      error instanceof TidemarkFailure && (error.kind === 'ObjectReplaced' || error.kind === 'FileVanished');
+    if (gone) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The state of each object in a listing, decided from the listing *and* the database, never from the watermark
+ * alone (DESIGN 1): a file that lands late is seen, not lost.
+ */
+
+import { compareKeys, parseChangeFileName, type ObjectKey } from './changeFile.ts';
+import type { FailureDetails, FailureKind } from './failures.ts';
+
+/** An object of the listing. */
+export interface SeenObject {
+  readonly key: ObjectKey;
+  readonly size: number;
+  readonly etag: string;
+  readonly lastModified: number;
+}
+
+/** A deed that the ledger holds of a key. */
+export interface LedgerEntry {
+  readonly key: ObjectKey;
+  /** `skipped` entries hold for one content only; all others mean that rows of this key are in the table. */
+  readonly exportType: 'baseline' | 'delta' | 'late' | 'reload' | 'skipped' | 'adopted';
+  /** Of the content dealt with; absent where a vanished file was skipped. */
+  readonly etag?: string;
+  readonly sha256?: string;
+  readonly archived: boolean;
+}
+
+/** An open failure of `tickets.import_failures`. */
+export interface KnownFailure extends FailureDetails {
+  readonly key: ObjectKey;
+  readonly etag: string;
+  readonly kind: FailureKind;
+  /** Our own sentence, without row values. */
+  readonly message: string;
+}
+
+/** What the database knows about the keys of one page. */
+export interface PageFacts {
+  /** The newest change file applied, absent before the first. */
+  readonly watermark?: ObjectKey;
+  /** Up to this key another loader had applied everything. */
+  readonly adoptedUpTo?: ObjectKey;
+  /** At most two entries a key: the latest that put rows into the table (or adopted them), the latest skip. */
+  readonly ledger: readonly LedgerEntry[];
+  readonly failures: readonly KnownFailure[];
+}
+
+/** The dataset's rules that bear on states. */
+export interface StateRules {
+  readonly changesPrefix: string;
+  readonly latePolicy: 'hold' | 'apply';
+  readonly settleMs: number;
+  readonly archive: boolean;
+}
+
+/** A stamp this far beyond S3's own clock makes its file `future`. */
+export const FUTURE_TOLERANCE_MS = 60 * 60 * 1000;
+
+/** The states; `settling` is a pending file that still waits, `skipped` an object whose move to `skipped/` is due. */
+export type FileState =
+  | 'pending'
+  | 'settling'
+  | 'applied'
+  | 'changed'
+  | 'late'
+  | 'covered'
+  | 'future'
+  | 'failed'
+  | 'vanished'
+  | 'skipped'
+  | 'ignored';
+
+/** An object with its state. */
+export interface ClassifiedFile {
+  readonly key: ObjectKey;
+  readonly state: FileState;
+  readonly size: number;
+  /** Of the listed object; of the recorded content where nothing is listed. */
+  readonly etag: string;
+  /** The open failure of a `failed` or `vanished` file. */
+  readonly failure?: KnownFailure;
+  /**
+   * Set where the ledger knows the key with another ETag and nobody compared the SHA-256 yet: the state is `changed`
+   * until the content is read and found to be this.
+   */
+  readonly appliedSha256?: string;
+}
+
+/**
+ * Classifies one page of a listing, in order of the keys.
+ *
+ * @param page.objects the page's objects
+ * @param page.serverTime S3's clock, milliseconds since the epoch
+ * @param facts must hold the latest ledger entry and the open failures of every key of the page's range, listed or
+ * not: vanished files and archived objects whose `archived_at` is still open are in no listing.
+ */
+export function classify(
+  rules: StateRules,
+  page: { readonly objects: readonly SeenObject[]; readonly serverTime: number },
+  facts: PageFacts,
+): readonly ClassifiedFile[] {
+  const ledger = new Map<ObjectKey, LedgerEntry[]>();
+  for (const entry of facts.ledger) ledger.set(entry.key, [...(ledger.get(entry.key) ?? []), entry]);
+  const listed = new Set(page.objects.map((object) => object.key));
+  const files = page.objects.map((object) =>
+    classifyObject(rules, object, page.serverTime, facts, ledger.get(object.key) ?? []),
+  );
+  const unlisted = [
+    ...facts.failures
+      .filter((failure) => failure.kind === 'FileVanished' && !listed.has(failure.key))
+      .map((failure) => ({ key: failure.key, state: 'vanished', size: 0, etag: failure.etag, failure }) as const),
+    ...facts.ledger
+      .filter((entry) => !listed.has(entry.key) && owesArchive(rules, entry))
+      .map((entry) => ({ key: entry.key, state: 'applied', size: 0, etag: entry.etag ?? '' }) as const),
+  ];
+  return [...files, ...unlisted].sort((a, b) => compareKeys(a.key, b.key));
+}
+
+function owesArchive(rules: StateRules, entry: LedgerEntry): boolean {
+  return rules.archive && isLoad(entry) && !entry.archived && entry.etag !== undefined;
+}
+
+/** Whether a deed put rows of this very object into the table. */
+export function isLoad(entry: LedgerEntry): boolean {
+  return entry.exportType !== 'skipped' && entry.exportType !== 'adopted';
+}
+
+function classifyObject(
+  rules: StateRules,
+  object: SeenObject,
+  serverTime: number,
+  facts: PageFacts,
+  entries: readonly LedgerEntry[],
+): ClassifiedFile {
+  const file = { key: object.key, size: object.size, etag: object.etag };
+  const name = parseChangeFileName(rules.changesPrefix, object.key);
+  if (!name) return { ...file, state: 'ignored' };
+
+  const skipped = entries.some((e) => e.exportType === 'skipped' && e.etag === object.etag);
+  if (skipped) return { ...file, state: 'skipped' };
+  const loaded = entries.find(isLoad);
+  if (loaded) return { ...file, ...compareContent(loaded, object, facts) };
+
+  if (name.stamp > serverTime + FUTURE_TOLERANCE_MS) return { ...file, state: 'future' };
+  if (facts.adoptedUpTo !== undefined && compareKeys(object.key, facts.adoptedUpTo) <= 0) {
+    return { ...file, state: 'covered' };
+  }
+  const late = facts.watermark !== undefined && compareKeys(object.key, facts.watermark) <= 0;
+  const failure = facts.failures.find((f) => f.kind !== 'FileVanished' && sameContent(f, object));
+  if (failure && !(late && rules.latePolicy === 'hold')) return { ...file, state: 'failed', failure };
+  if (late) return { ...file, state: 'late' };
+  if (serverTime - object.lastModified < rules.settleMs) return { ...file, state: 'settling' };
+  return { ...file, state: 'pending' };
+}
+
+function compareContent(
+  loaded: LedgerEntry,
+  object: SeenObject,
+  facts: PageFacts,
+): Pick<ClassifiedFile, 'state' | 'appliedSha256'> {
+  if (loaded.etag === object.etag) return { state: 'applied' };
+  const compared = facts.failures.some((f) => f.kind === 'FileChanged' && sameContent(f, object));
+  if (compared || loaded.sha256 === undefined) return { state: 'changed' };
+  return { state: 'changed', appliedSha256: loaded.sha256 };
+}
+
+function sameContent(failure: KnownFailure, object: SeenObject): boolean {
+  return failure.key === object.key && failure.etag === object.etag;
+}

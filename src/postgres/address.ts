@@ -1,0 +1,74 @@
+/** Reads one DATABASE_URL for both drivers, so that they can't disagree about TLS or defaults. */
+
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+
+/** Where PostgreSQL is and how to get in. */
+export interface PostgresAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  readonly tls: TlsOptions | undefined;
+}
+
+/**
+ * TLS modes as libpq names them; `prefer` and `allow` would fall back to clear text without a word, so they are
+ * refused and the user chooses.
+ */
+const TLS_MODES = ['disable', 'require', 'verify-ca', 'verify-full'] as const;
+
+/**
+ * Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`.
+ *
+ * @throws Error with a message that never quotes the URL, which holds the password
+ */
+export function parseDatabaseUrl(text: string): PostgresAddress {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new Error('is no URL (postgres://user:password@host:5432/database)');
+  }
+  if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
+    throw new Error('must begin with postgres:// or postgresql://');
+  }
+  const database = decodeURIComponent(url.pathname.slice(1));
+  if (url.hostname === '') throw new Error('names no host');
+  if (url.username === '') throw new Error('names no user');
+  if (database === '') throw new Error('names no database');
+  for (const name of url.searchParams.keys()) {
+    if (name !== 'sslmode' && name !== 'sslrootcert') throw new Error(`has a parameter that is not known: ${name}`);
+  }
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 5432 : Number(url.port),
+    user: decodeURIComponent(url.username),
+    password: url.password === '' ? undefined : decodeURIComponent(url.password),
+    database,
+    tls: readTls(url),
+  };
+}
+
+function readTls(url: URL): TlsOptions | undefined {
+  const mode = url.searchParams.get('sslmode') ?? 'disable';
+  const rootCert = url.searchParams.get('sslrootcert');
+  if (!(TLS_MODES as readonly string[]).includes(mode)) {
+    throw new Error(`has a sslmode that is none of ${TLS_MODES.join(', ')}`);
+  }
+  if (mode === 'disable') return undefined;
+  const ca = rootCert === null ? {} : { ca: readRootCert(rootCert) };
+  // libpq: `require` encrypts without verifying, unless a root certificate is given, which makes it `verify-ca`.
+  if (mode === 'require' && rootCert === null) return { rejectUnauthorized: false };
+  if (mode === 'verify-full') return { ...ca, rejectUnauthorized: true, servername: url.hostname };
+  return { ...ca, rejectUnauthorized: true, checkServerIdentity: () => undefined };
+}
+
+function readRootCert(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    throw new Error('names a sslrootcert that cannot be read');
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The transaction that makes a staged file part of the table: rows, ledger row and watermark together, or nothing.
+ *
+ * The dataset's `dataset_state` row is the fence. Whoever holds it is the only one to decide about the dataset, and
+ * decides from the ledger: no zombie attempt, retry or second worker can apply a file twice or move the watermark back.
+ */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import { balances, type RowCounts } from '../domain/counts.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import type { Reading } from '../rows/row.ts';
+import { mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
+import type { Session } from './pool.ts';
+
+/** How long to wait for the dataset's row. */
+export type LockPatience = 'none' | 'bounded';
+
+const LOCK_TIMEOUT: Record<LockPatience, string> = { none: '10ms', bounded: '30s' };
+
+/** A merge of millions of rows takes minutes; one that takes longer than this is lost. */
+const STATEMENT_TIMEOUT = '30min';
+
+/** What is applied. */
+export interface ApplyInput {
+  readonly dataset: Dataset;
+  readonly key: string;
+  readonly etag: string;
+  readonly mode: MergeMode;
+  readonly reading: Reading;
+  /** Rows that PostgreSQL counted in the COPY. */
+  readonly staged: number;
+  readonly patience: LockPatience;
+  /** When reading began, milliseconds since the epoch; for `metadata.seconds`. */
+  readonly startedAt: number;
+  /** Recorded in the ledger's metadata: workflow and run id, who and why. */
+  readonly provenance: Readonly<Record<string, string>>;
+  /** Rolls back at the end: what would happen, without happening. */
+  readonly rehearse?: boolean;
+}
+
+/** What the transaction found and did. */
+export type ApplyResult =
+  | {
+      readonly outcome: 'applied';
+      readonly exportType: 'baseline' | 'delta' | 'late' | 'reload';
+      readonly counts: RowCounts;
+      readonly watermark: string;
+      readonly seconds: number;
+    }
+  /** The ledger has the key: somebody (an earlier attempt, perhaps) was here first. */
+  | { readonly outcome: 'already' }
+  /** The watermark is past the key, and the ledger does not know it. */
+  | { readonly outcome: 'late' };
+
+interface Fence {
+  readonly watermark: string | null;
+  readonly known: boolean;
+}
+
+/** Applies a staged file, all or nothing, on the session that staged it. */
+export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
+  await session.query(
+    `begin isolation level read committed;
+     set local lock_timeout = '${LOCK_TIMEOUT[input.patience]}';
+     set local statement_timeout = '${STATEMENT_TIMEOUT}'`,
+  );
+  const result = await decideAndMerge(session, input);
+  await session.queryUnbounded(result.outcome === 'applied' && !input.rehearse ? 'commit' : 'rollback');
+  return result;
+}
+
+async function decideAndMerge(session: Session, input: ApplyInput): Promise<ApplyResult> {
+  const { dataset, key, mode, reading } = input;
+  const fence = await lockDataset(session, dataset.name, key);
+  if (fence.known && mode !== 'reload') return { outcome: 'already' };
+  // By bytes: the fence's query compares with collate "C", and so does this.
+  const passed = fence.watermark !== null && Buffer.compare(Buffer.from(key), Buffer.from(fence.watermark)) <= 0;
+  if (mode === 'inOrder' && passed) return { outcome: 'late' };
+
+  const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
+  if (exportType === 'baseline' && reading.read < dataset.minBaselineRows) {
+    throw new TidemarkFailure(
+      'BaselineTooSmall',
+      `the baseline has ${reading.read} rows, fewer than ${dataset.minBaselineRows}`,
+    );
+  }
+  const counts = await merge(session, input);
+  const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
+  const seconds = (Date.now() - input.startedAt) / 1000;
+  await writeLedger(session, input, exportType, counts, watermark, seconds);
+  return { outcome: 'applied', exportType, counts, watermark, seconds };
+}
+
+async function lockDataset(session: Session, dataset: string, key: string): Promise<Fence> {
+  const locked = await session.queryUnbounded(
+    `select from tickets.dataset_state where dataset = $1 for update`,
+    [dataset],
+  );
+  if (locked.length === 0) {
+    throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
+  }
+  const [fence] = await session.query<Fence>(
+    `select
+       (select metadata ->> 'source_max_key' from tickets.import_meta
+         where dataset = $1 and metadata ? 'source_max_key'
+         order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
+       exists (select from tickets.import_meta
+         where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known`,
+    [dataset, key],
+  );
+  return fence ?? { watermark: null, known: false };
+}
+
+async function merge(session: Session, input: ApplyInput): Promise<RowCounts> {
+  const { dataset, key, mode, reading, staged } = input;
+  if (staged !== reading.sent) {
+    throw new TidemarkFailure('AccountingMismatch', `${reading.sent} rows sent, ${staged} rows staged`);
+  }
+  const [superseded] = await session.queryUnbounded<{ superseded: number }>(supersedeSql(dataset));
+  const [merged] = await session.queryUnbounded<MergeCounts & object>(mergeSql(dataset, mode), [key]);
+  const counts: RowCounts = {
+    read: reading.read,
+    inserted: merged?.inserted ?? 0,
+    updated: merged?.updated ?? 0,
+    unchanged: merged?.unchanged ?? 0,
+    stale: merged?.stale ?? 0,
+    superseded: superseded?.superseded ?? 0,
+    alarm: reading.alarm,
+    sentinel: reading.sentinel,
+    rejected: reading.rejected,
+  };
+  if (!balances(counts)) {
+    throw new TidemarkFailure('AccountingMismatch', `the counts do not add up: ${JSON.stringify(counts)}`);
+  }
+  return counts;
+}
+
+async function writeLedger(
+  session: Session,
+  input: ApplyInput,
+  exportType: string,
+  c: RowCounts,
+  watermark: string,
+  seconds: number,
+): Promise<void> {
+  const { dataset, key, etag, reading, provenance } = input;
+  const metadata = {
+    source_max_key: watermark,
+    etag,
+    sha256: reading.sha256,
+    bytes: reading.bytes,
+    truncated: reading.sentinel > 0,
+    unknown_columns: reading.unknownColumns,
+    unknown_values: reading.unknownValues,
+    nulled: reading.nulled,
+    seconds,
+    ...provenance,
+  };
+  await session.query(
+    `with ledger as (
+       insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
+         rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)
+     )
+     update tickets.import_failures set resolved_at = clock_timestamp(), resolution = $3
+     where dataset = $1 and source_key = $2 and resolved_at is null`,
+    [
+      dataset.name,
+      key,
+      exportType,
+      c.read,
+      c.inserted,
+      c.updated,
+      c.unchanged,
+      c.superseded,
+      c.stale,
+      c.alarm,
+      c.sentinel,
+      c.rejected,
+      JSON.stringify(metadata),
+    ],
+  );
+  await recordRejects(session, input);
+}
+
+/** Rejected rows within the dataset's allowance are kept beside the rows that were applied. */
+async function recordRejects(session: Session, { dataset, key, etag, reading }: ApplyInput): Promise<void> {
+  if (reading.rejects.length === 0) return;
+  await session.query(INSERT_REJECTS, [dataset.name, key, etag, JSON.stringify(reading.rejects)]);
+}
+
+/** Keeps rejected rows: $1 dataset, $2 key, $3 ETag, $4 a JSON array of `Reject`. */
+export const INSERT_REJECTS = `
+insert into tickets.import_rejects (dataset, source_key, etag, line, column_name, reason, row_text)
+select $1, $2, $3, r.line, r."column", r.reason, r."row"
+from jsonb_to_recordset($4::jsonb) as r(line bigint, "column" text, reason text, "row" text)
+on conflict (dataset, source_key, etag, line) do nothing`;

@@ -1,0 +1,46 @@
+/** `tickets.import_failures` and `tickets.import_rejects`: what was refused, and where. */
+
+import type { TidemarkFailure } from '../domain/failures.ts';
+import type { Reject } from '../rows/row.ts';
+import { INSERT_REJECTS } from './apply.ts';
+import type { Queryable } from './queryable.ts';
+
+/**
+ * Remembers a refused content, so that no run reads it again. Repeatable: a second time counts an attempt. Where the
+ * ledger meanwhile knows the content nothing is remembered: somebody else applied it.
+ */
+export async function recordFailure(
+  db: Queryable,
+  input: {
+    readonly dataset: string;
+    readonly key: string;
+    readonly etag: string;
+    readonly failure: TidemarkFailure;
+    readonly rejects: readonly Reject[];
+  },
+): Promise<void> {
+  const { dataset, key, etag, failure } = input;
+  if (input.rejects.length > 0) {
+    await db.query(INSERT_REJECTS, [dataset, key, etag, JSON.stringify(input.rejects)]);
+  }
+  await db.query(
+    `insert into tickets.import_failures as f
+       (dataset, source_key, etag, kind, line, column_name, code, rejected, message)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     on conflict (dataset, source_key, etag) do update set
+       kind = excluded.kind, line = excluded.line, column_name = excluded.column_name, code = excluded.code,
+       rejected = excluded.rejected, message = excluded.message, last_at = clock_timestamp(),
+       attempts = f.attempts + 1, resolved_at = null, resolution = null`,
+    [
+      dataset,
+      key,
+      etag,
+      failure.kind,
+      failure.details.line ?? null,
+      failure.details.column ?? null,
+      failure.details.code ?? null,
+      failure.details.rejected ?? null,
+      failure.message,
+    ],
+  );
+}

@@ -1,0 +1,157 @@
+/** What the database knows of a dataset's change files, and the small deeds beside a load. */
+
+import type { KnownFailure, LedgerEntry, PageFacts } from '../domain/states.ts';
+import type { FailureKind } from '../domain/failures.ts';
+import type { Queryable } from './queryable.ts';
+
+/** A range of keys by bytes: after `after`, up to and with `upTo`; open where absent. */
+export interface KeyRange {
+  readonly after?: string | undefined;
+  readonly upTo?: string | undefined;
+}
+
+interface FactsRow {
+  readonly watermark: string | null;
+  readonly adopted: string | null;
+  readonly ledger: readonly {
+    key: string;
+    type: LedgerEntry['exportType'];
+    etag: string | null;
+    sha256: string | null;
+    archived: boolean;
+  }[];
+  readonly failures: readonly {
+    key: string;
+    etag: string;
+    kind: FailureKind;
+    line: number | null;
+    column: string | null;
+    code: string | null;
+    rejected: number | null;
+    message: string;
+  }[];
+}
+
+/**
+ * The facts that `classify` needs of one page: of the listed keys, and of keys in the page's range that are in no
+ * listing (vanished files, archived objects whose `archived_at` is open; at most 100 of each).
+ */
+export async function readPageFacts(
+  db: Queryable,
+  input: { readonly dataset: string; readonly keys: readonly string[]; readonly range: KeyRange },
+): Promise<PageFacts> {
+  const [row] = await db.query<FactsRow>(PAGE_FACTS, [
+    input.dataset,
+    input.keys,
+    input.range.after ?? null,
+    input.range.upTo ?? null,
+  ]);
+  return {
+    ...(row?.watermark && { watermark: row.watermark }),
+    ...(row?.adopted && { adoptedUpTo: row.adopted }),
+    ledger: (row?.ledger ?? []).map(({ key, type, etag, sha256, archived }) => ({
+      key,
+      exportType: type,
+      archived,
+      ...(etag !== null && { etag }),
+      ...(sha256 !== null && { sha256 }),
+    })),
+    failures: (row?.failures ?? []).map((failure) => toKnownFailure(input.dataset, failure)),
+  };
+}
+
+function toKnownFailure(dataset: string, f: FactsRow['failures'][number]): KnownFailure {
+  return {
+    dataset,
+    key: f.key,
+    etag: f.etag,
+    kind: f.kind,
+    message: f.message,
+    ...(f.line !== null && { line: f.line }),
+    ...(f.column !== null && { column: f.column }),
+    ...(f.code !== null && { code: f.code }),
+    ...(f.rejected !== null && { rejected: f.rejected }),
+  };
+}
+
+const PAGE_FACTS = `
+with wanted as (
+  select unnest($2::text[]) as key
+), unarchived as (
+  select source_key as key from tickets.import_meta
+  where dataset = $1 and archived_at is null and export_type in ('baseline', 'delta', 'late', 'reload')
+    and ($3::text is null or source_key collate "C" > $3) and ($4::text is null or source_key collate "C" <= $4)
+  order by source_key collate "C" limit 100
+), vanished as (
+  select source_key as key from tickets.import_failures
+  where dataset = $1 and resolved_at is null and kind = 'FileVanished'
+    and ($3::text is null or source_key collate "C" > $3) and ($4::text is null or source_key collate "C" <= $4)
+  order by source_key collate "C" limit 100
+), keys as (
+  select key from wanted union select key from unarchived union select key from vanished
+), latest as (
+  select m.* from keys k cross join lateral (
+    select distinct on (export_type = 'skipped') source_key as key, export_type as type,
+      metadata ->> 'etag' as etag, metadata ->> 'sha256' as sha256, archived_at is not null as archived
+    from tickets.import_meta
+    where dataset = $1 and source_key = k.key
+    order by export_type = 'skipped', id desc
+  ) m
+), failures as (
+  select f.source_key as key, f.etag, f.kind, f.line, f.column_name as "column", f.code, f.rejected, f.message
+  from keys k join tickets.import_failures f on f.dataset = $1 and f.source_key = k.key and f.resolved_at is null
+)
+select
+  (select metadata ->> 'source_max_key' from tickets.import_meta
+    where dataset = $1 and metadata ? 'source_max_key'
+    order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
+  (select max((metadata ->> 'source_max_key') collate "C") from tickets.import_meta
+    where dataset = $1 and export_type = 'adopted') as adopted,
+  (select coalesce(jsonb_agg(l), '[]') from latest l) as ledger,
+  (select coalesce(jsonb_agg(f), '[]') from failures f) as failures`;
+
+/** Whether rows of this key are in the table. */
+export async function isLoaded(db: Queryable, dataset: string, key: string): Promise<boolean> {
+  const [row] = await db.query<{ known: boolean }>(
+    `select exists (select from tickets.import_meta
+       where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known`,
+    [dataset, key],
+  );
+  return row?.known ?? false;
+}
+
+/** Notes that the object of a key lies where its deed puts it: archived, or under `skipped/`. Repeatable. */
+export async function markMoved(
+  db: Queryable,
+  input: { readonly dataset: string; readonly key: string; readonly deed: 'loaded' | 'skipped' },
+): Promise<void> {
+  await db.query(
+    `update tickets.import_meta set archived_at = clock_timestamp()
+     where dataset = $1 and source_key = $2 and archived_at is null and (export_type = 'skipped') = $3`,
+    [input.dataset, input.key, input.deed === 'skipped'],
+  );
+}
+
+/**
+ * Notes a listing: when, and what it held so far. Never waits for a load, which holds the same row: while one runs,
+ * its own run has just listed.
+ */
+export async function noteListing(
+  db: Queryable,
+  input: { readonly dataset: string; readonly enabled: boolean; readonly archives: boolean; readonly listing: object },
+): Promise<void> {
+  await db.query(
+    `with free as (
+       select dataset from tickets.dataset_state where dataset = $1 for no key update skip locked
+     )
+     update tickets.dataset_state s
+     set enabled = $2, archives = $3, last_checked_at = clock_timestamp(), last_listing = $4::jsonb
+     from free where s.dataset = free.dataset`,
+    [input.dataset, input.enabled, input.archives, JSON.stringify(input.listing)],
+  );
+}
+
+/** Makes sure that a dataset has the row that its loads lock. */
+export async function ensureDatasetState(db: Queryable, dataset: string): Promise<void> {
+  await db.query(`insert into tickets.dataset_state (dataset) values ($1) on conflict do nothing`, [dataset]);
+}

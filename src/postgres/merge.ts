@@ -1,0 +1,84 @@
+/** The set-wise merge of a staging table into its target, as SQL text. */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import { identifier } from './identifier.ts';
+import { stagingTable } from './stage.ts';
+
+/** How rows of a file meet rows of the table: by order of files, or by the version column (DESIGN 3.7). */
+export type MergeMode = 'inOrder' | 'late' | 'reload';
+
+/** What a merge did, counted by PostgreSQL. */
+export interface MergeCounts {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly stale: number;
+}
+
+/**
+ * Deletes from staging all but the last row in the file of each primary key; the number deleted is `superseded`.
+ * Found by a hash over the keys alone: files nearly never have any, and sorting whole rows costs more.
+ */
+export function supersedeSql(dataset: Dataset): string {
+  const stage = stagingTable(dataset);
+  const pk = identifier(dataset.primaryKey);
+  return `
+with repeated as (
+  select ${pk} as pk, max(source_line) as last_line from ${stage} group by ${pk} having count(*) > 1
+), superseded as (
+  delete from ${stage} s using repeated r where s.${pk} = r.pk and s.source_line < r.last_line returning 1
+)
+select count(*)::float8 as superseded from superseded`;
+}
+
+/**
+ * Merges staging into the target. Parameter $1 is the source key.
+ *
+ * Each staged row is first given its deed, by a join that touches nothing; only rows that are new or differ are then
+ * written, so that an unchanged row gets no new version. The counts of the deeds and of the rows written are taken
+ * apart, and must agree.
+ */
+export function mergeSql(dataset: Dataset, mode: MergeMode): string {
+  const stage = stagingTable(dataset);
+  const target = `tickets.${identifier(dataset.table)}`;
+  const pk = identifier(dataset.primaryKey);
+  const columns = Object.keys(dataset.columns).map(identifier);
+  const others = columns.filter((column) => column !== pk);
+  const row = (alias: string): string => `(${others.map((column) => `${alias}.${column}`).join(', ')})`;
+  const lineage = ['source_key', 'source_line', 'loaded_at'];
+  const deeds = [
+    `when t.${pk} is null then 'insert'`,
+    `when ${row('t')} is not distinct from ${row('s')} then 'unchanged'`,
+    ...(mode === 'inOrder' ? [] : [`when not (${wins(dataset, mode)}) then 'stale'`]),
+    `else 'update'`,
+  ];
+  return `
+with deeds as materialized (
+  select s.source_line, case ${deeds.join(' ')} end as deed
+  from ${stage} s left join ${target} t on t.${pk} = s.${pk}
+), merged as (
+  insert into ${target} as t (${[...columns, ...lineage].join(', ')})
+  select ${columns.map((column) => `s.${column}`).join(', ')}, $1, s.source_line, now()
+  from ${stage} s join deeds d on d.source_line = s.source_line
+  where d.deed in ('insert', 'update')
+  on conflict (${pk}) do update set
+    ${[...others, ...lineage].map((column) => `${column} = excluded.${column}`).join(', ')}
+  returning (xmax = 0) as inserted
+), written as (
+  select count(*) filter (where inserted) as inserted, count(*) filter (where not inserted) as updated from merged
+)
+select
+  w.inserted::float8 as inserted,
+  w.updated::float8 as updated,
+  count(*) filter (where d.deed = 'unchanged')::float8 as unchanged,
+  count(*) filter (where d.deed = 'stale')::float8 as stale
+from written w left join deeds d on true
+group by w.inserted, w.updated`;
+}
+
+/** Whether the staged row may replace the stored one, by the version column: NULL loses to a value. */
+function wins(dataset: Dataset, mode: 'late' | 'reload'): string {
+  const version = identifier(dataset.versionColumn);
+  const newer = `s.${version} is not null and (t.${version} is null or s.${version} > t.${version})`;
+  return mode === 'late' ? newer : `(${newer}) or s.${version} is not distinct from t.${version}`;
+}

@@ -1,0 +1,56 @@
+/** Numbered SQL files, applied once each, in order, forward only, under a lock. */
+
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { TidemarkFailure } from '../domain/failures.ts';
+import type { Database } from './database.ts';
+
+/** Any number that no one else uses: two migrations at once wait for each other. */
+const LOCK = 7_223_062_114;
+
+const FILES = new URL('../../migrations/', import.meta.url);
+
+/** What a migration did. */
+export interface MigrateResult {
+  readonly applied: readonly string[];
+  readonly present: number;
+}
+
+/**
+ * Applies what is missing, all in one transaction.
+ *
+ * @throws TidemarkFailure where a file that was applied has another content now: migrations are never edited
+ */
+export async function migrate(db: Database): Promise<MigrateResult> {
+  const files = (await readdir(FILES)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
+  return db.transaction(async (tx) => {
+    await tx.query(`select pg_advisory_xact_lock(${LOCK})`);
+    await tx.query(`create schema if not exists tickets`);
+    await tx.query(
+      `create table if not exists tickets.schema_migrations (
+         name text primary key, sha256 text not null, applied_at timestamptz not null default clock_timestamp())`,
+    );
+    const rows = await tx.query<{ name: string; sha256: string }>(
+      `select name, sha256 from tickets.schema_migrations`,
+    );
+    const known = new Map(rows.map((row) => [row.name, row.sha256]));
+    const applied: string[] = [];
+    for (const name of files) {
+      const text = await readFile(new URL(name, FILES), 'utf8');
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      if (known.get(name) === sha256) continue;
+      if (known.has(name)) {
+        throw new TidemarkFailure(
+          'BadRequest',
+          `migration ${name} was applied with another content`,
+          {},
+          'Restore the file; a change is a new migration',
+        );
+      }
+      await tx.query(text);
+      await tx.query(`insert into tickets.schema_migrations (name, sha256) values ($1, $2)`, [name, sha256]);
+      applied.push(name);
+    }
+    return { applied, present: known.size };
+  });
+}

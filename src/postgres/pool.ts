@@ -1,0 +1,136 @@
+/** The worker's connections: `pg`, because no fault of a connection may end the process (docs/decisions/0002). */
+
+import pg from 'pg';
+import type { PostgresAddress } from './address.ts';
+import { fromPostgres } from './errors.ts';
+import type { Queryable } from './queryable.ts';
+
+/** A statement that is no load answers within this, or its connection is given up. */
+const QUERY_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Keeps warm connections, with their staging tables, through a run's pauses. */
+const IDLE_TIMEOUT_MS = 60_000;
+
+/**
+ * What every session sets. A frozen lock holder is freed by `idle_in_transaction_session_timeout`, one whose host is
+ * gone by the server's own TCP keepalives.
+ */
+const SESSION = [
+  `set application_name = 'tidemark'`,
+  `set timezone = 'Africa/Nairobi'`,
+  `set datestyle = 'ISO, YMD'`,
+  `set client_encoding = 'UTF8'`,
+  `set standard_conforming_strings = on`,
+  `set extra_float_digits = 1`,
+  `set idle_in_transaction_session_timeout = '30s'`,
+  `set tcp_keepalives_idle = 15`,
+  `set tcp_keepalives_interval = 5`,
+  `set tcp_keepalives_count = 3`,
+].join(';');
+
+/** A checked-out connection. */
+export interface Session extends Queryable {
+  /** The driver's client, for COPY. */
+  readonly client: pg.PoolClient;
+  /** Runs one statement without the usual bound; the server's `statement_timeout` is its bound. */
+  queryUnbounded<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** The pool. */
+export interface Pool extends Queryable {
+  /**
+   * Lends a connection. When `work` fails, or the signal aborts, the connection is destroyed, never returned: an
+   * aborted COPY or an open transaction must not reach the next borrower.
+   */
+  withSession<T>(signal: AbortSignal | undefined, work: (session: Session) => Promise<T>): Promise<T>;
+  end(): Promise<void>;
+}
+
+/** @param size the most connections open at once */
+export function createPool(address: PostgresAddress, size: number): Pool {
+  const pool = new pg.Pool({
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    password: address.password,
+    database: address.database,
+    ssl: address.tls ?? false,
+    max: size,
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+  });
+  // An idle connection that dies is dropped by the pool; the next query opens another. Nothing is lost or to be said.
+  pool.on('error', () => undefined);
+  const prepared = new WeakSet<pg.PoolClient>();
+
+  async function withSession<T>(
+    signal: AbortSignal | undefined,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    const client = await borrow(pool);
+    // A checked-out connection that dies between two queries has no one else to tell.
+    const ignore = (): undefined => undefined;
+    client.on('error', ignore);
+    let failed = true;
+    const abort = (): void => destroy(client);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      signal?.throwIfAborted();
+      const session = createSession(client);
+      if (!prepared.has(client)) {
+        await session.query(SESSION);
+        prepared.add(client);
+      }
+      const result = await work(session);
+      failed = signal?.aborted ?? false;
+      return result;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      client.removeListener('error', ignore);
+      if (failed) client.on('error', ignore);
+      client.release(failed);
+    }
+  }
+
+  return {
+    withSession,
+    query: (text, values) => withSession(undefined, (session) => session.query(text, values)),
+    end: () => pool.end(),
+  };
+}
+
+async function borrow(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw fromPostgres(error);
+  }
+}
+
+/** Breaks the socket at once: whatever runs on it ends with an error, here and on the server. */
+function destroy(client: pg.PoolClient): void {
+  const { connection } = client as unknown as { connection?: { stream?: { destroy?: () => void } } };
+  connection?.stream?.destroy?.();
+}
+
+function createSession(client: pg.PoolClient): Session {
+  async function run<Row extends object>(
+    text: string,
+    values: readonly unknown[] | undefined,
+    timeout: number | undefined,
+  ): Promise<Row[]> {
+    const config = { text, ...(values && { values: [...values] }), ...(timeout && { query_timeout: timeout }) };
+    try {
+      const result = await client.query<Row>(config as pg.QueryConfig<unknown[]>);
+      return result.rows;
+    } catch (error) {
+      throw fromPostgres(error);
+    }
+  }
+  return {
+    client,
+    query: (text, values) => run(text, values, QUERY_TIMEOUT_MS),
+    queryUnbounded: (text, values) => run(text, values, undefined),
+  };
+}

@@ -1,0 +1,73 @@
+/** Staging: one file's rows, COPYed into a session's temporary table before any lock is taken. */
+
+import { once } from 'node:events';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { Dataset } from '../datasets/dataset.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import type { RowSink } from '../rows/row.ts';
+import { stagingColumns } from '../rows/stagingColumns.ts';
+import { fromPostgres } from './errors.ts';
+import { identifier } from './identifier.ts';
+import type { Session } from './pool.ts';
+
+/** PostgreSQL takes a block, or answers the end of a COPY, within this; else the attempt is given up. */
+const COPY_STALL_MS = 60_000;
+
+/** A COPY in progress. */
+export interface Staging {
+  readonly sink: RowSink;
+  /** Ends the COPY. @returns the rows that PostgreSQL counted */
+  finish(): Promise<number>;
+}
+
+/** The temporary table's name: one a dataset and session, emptied and used again, since one a file bloats the catalog. */
+export function stagingTable(dataset: Dataset): string {
+  return identifier(`tidemark_stage_${dataset.name}`);
+}
+
+/** Empties (or creates) the staging table and opens the COPY. Nothing is locked while it runs. */
+export async function openStaging(session: Session, dataset: Dataset): Promise<Staging> {
+  const table = stagingTable(dataset);
+  const columns = Object.entries(dataset.columns).map(([name, column]) => `${identifier(name)} ${column.type}`);
+  await session.query(
+    `create temporary table if not exists ${table} (${columns.join(', ')}, source_line bigint not null)`,
+  );
+  await session.query(`truncate ${table}`);
+  const names = stagingColumns(dataset).map(identifier).join(', ');
+  const stream = session.client.query(copyFrom(`copy pg_temp.${table} (${names}) from stdin`));
+  const broken = new Promise<never>((_resolve, reject) => {
+    // pg hands a lost connection to the query that is active, so this hears of both.
+    stream.on('error', (error) => reject(fromPostgres(error)));
+  });
+  // It is raced below; a COPY that breaks between two races must not count as unhandled.
+  broken.catch(() => undefined);
+  return {
+    sink: {
+      async write(block) {
+        if (stream.write(block)) return;
+        await inTime(Promise.race([once(stream, 'drain'), broken]));
+      },
+    },
+    async finish() {
+      const finished = once(stream, 'finish');
+      stream.end();
+      await inTime(Promise.race([finished, broken]));
+      return stream.rowCount;
+    },
+  };
+}
+
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const stalled = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () => reject(new TidemarkFailure('Stalled', `PostgreSQL took no bytes for ${COPY_STALL_MS / 1000} s`)),
+      COPY_STALL_MS,
+    );
+  });
+  try {
+    return await Promise.race([work, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,46 @@
+/** The object store over the AWS SDK. */
+
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { call } from './call.ts';
+import { openContext } from './client.ts';
+import type { ObjectStoreOptions, S3Context } from './client.ts';
+import { see } from './head.ts';
+import { listPage } from './list.ts';
+import { move } from './move.ts';
+import type { ListedObject, ObjectStore } from './objectStore.ts';
+import { read } from './read.ts';
+
+export type { ObjectStoreOptions } from './client.ts';
+
+/**
+ * Opens the store of one bucket; it connects at the first call. To be ended with `destroy`.
+ *
+ * @throws TidemarkFailure `BadRequest` where an option can't work.
+ */
+export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
+  const context = openContext(options);
+  return {
+    listPage: (input) => listPage(context, input),
+    head: ({ key, signal }) => head(context, key, signal),
+    read: (input) => read(context, input),
+    move: (input) => move(context, input),
+    check: (signal) => check(context, signal),
+    destroy: () => context.client.destroy(),
+  };
+}
+
+async function head(
+  context: S3Context,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<ListedObject | undefined> {
+  const seen = await see(context, key, signal);
+  if (seen === undefined) return undefined;
+  return { key, size: seen.size, etag: seen.etag, lastModified: seen.lastModified };
+}
+
+async function check(context: S3Context, signal: AbortSignal | undefined): Promise<void> {
+  await call(context, { operation: 'ListObjectsV2', signal }, (options) =>
+    context.client.send(new ListObjectsV2Command({ Bucket: context.bucket, MaxKeys: 1 }), options),
+  );
+}

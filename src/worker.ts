@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+/** The worker: configuration → clients → activities → Worker. */
+
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createActivities } from './activities/index.ts';
+import { exitWithProblem } from './client/problem.ts';
+import { readConfig } from './config.ts';
+import { DATASETS } from './datasets/index.ts';
+import { createPool } from './postgres/pool.ts';
+import { createObjectStore } from './s3/createObjectStore.ts';
+
+/** Files loaded side by side, each on a connection of its own; one more for the small queries of each. */
+const MAX_LOADS = 8;
+/** Longer than a load's last statement; what is not done by then is taken up by another worker. */
+const SHUTDOWN_GRACE = '20 seconds';
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
+  const store = createObjectStore(config.s3);
+  const pool = createPool(config.postgres, MAX_LOADS * 2);
+  try {
+    await pool.query('select 1');
+    await store.check();
+    const connection = await NativeConnection.connect(config.temporal.connectionOptions);
+    try {
+      const worker = await Worker.create({
+        connection,
+        namespace: config.temporal.namespace,
+        taskQueue: config.taskQueue,
+        workflowsPath: fileURLToPath(new URL(`./workflows/index${extension()}`, import.meta.url)),
+        activities: createActivities({ datasets: DATASETS, store, pool }),
+        maxConcurrentActivityTaskExecutions: MAX_LOADS,
+        maxConcurrentLocalActivityExecutions: MAX_LOADS,
+        shutdownGraceTime: SHUTDOWN_GRACE,
+      });
+      await worker.run();
+    } finally {
+      await connection.close();
+    }
+  } finally {
+    store.destroy();
+    await pool.end();
+  }
+}
+
+/** `.ts` when run from the sources, `.js` when built. */
+function extension(): string {
+  return import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+}
+
+await main().catch(exitWithProblem);

@@ -1,0 +1,2 @@
+/** All workflows that the worker registers. */
+export { ingestDataset } from './ingestDataset.ts';

@@ -1,0 +1,153 @@
+import { setCurrentDetails } from '@temporalio/workflow';
+import type {
+  ListedFile,
+  ListFilesInput,
+  ListFilesResult,
+  LoadFileResult,
+  MoveFileResult,
+} from '../activities/interface.ts';
+import { addCounts, NO_ROWS, type RowCounts } from '../domain/counts.ts';
+import { addKeys, NOTHING_SEEN, type KeyList, type ListingSummary } from '../domain/listing.ts';
+import { detailsTable, type FileLine } from './details.ts';
+
+/** What a run is started with: `{"dataset":"inc"}`. */
+export interface IngestInput {
+  readonly dataset: string;
+  /** Set by continue-as-new alone: where the run before left off. */
+  readonly carried?: Progress;
+}
+
+/** A run's report; lists of keys are cut at 100 with the total beside them. */
+export interface IngestResult {
+  readonly dataset: string;
+  /** The newest change file applied. */
+  readonly watermark: string | null;
+  /** Files applied by this run. */
+  readonly applied: number;
+  /** Their rows. */
+  readonly rows: RowCounts;
+  readonly archived: number;
+  /** Applied or skipped files that could not be moved; the next run takes them up. */
+  readonly notMoved: KeyList;
+  readonly late: KeyList;
+  readonly changed: KeyList;
+  readonly future: KeyList;
+  readonly covered: number;
+  readonly ignored: number;
+}
+
+interface Progress {
+  readonly after?: string;
+  readonly watermark?: string;
+  readonly seen: ListingSummary;
+  readonly applied: number;
+  readonly archived: number;
+  readonly rows: RowCounts;
+  readonly notMoved: KeyList;
+}
+
+const NO_PROGRESS: Progress = {
+  seen: NOTHING_SEEN,
+  applied: 0,
+  archived: 0,
+  rows: NO_ROWS,
+  notMoved: { total: 0, keys: [] },
+};
+
+/** A run goes on as new after this many loads, well before its history is large. */
+const LONG_RUN_LOADS = 400;
+
+/** The newest files shown in the workflow's current details. */
+const MAX_LINES = 30;
+
+/** The books of one run: what it saw and did. No decisions are made here. */
+export class Run {
+  readonly dataset: string;
+  #progress: Progress;
+  #seenWithPage: ListingSummary = NOTHING_SEEN;
+  #loadsHere = 0;
+  #archives = true;
+  #lines: readonly FileLine[] = [];
+
+  constructor(input: IngestInput) {
+    this.dataset = input.dataset;
+    this.#progress = input.carried ?? NO_PROGRESS;
+  }
+
+  /** Whether applied files are moved. */
+  get archives(): boolean {
+    return this.#archives;
+  }
+
+  nextPage(limit: number): ListFilesInput {
+    const { after, seen } = this.#progress;
+    return { dataset: this.dataset, limit, seen, ...(after !== undefined && { after }) };
+  }
+
+  /** Takes note of a listing. Listing a page again replaces what it said. */
+  sees(page: ListFilesResult): void {
+    this.#seenWithPage = page.seen;
+    this.#archives = page.archives;
+    if (page.watermark !== undefined) this.#progress = { ...this.#progress, watermark: page.watermark };
+    this.#show();
+  }
+
+  turnsTo(page: ListFilesResult): void {
+    const { next } = page;
+    this.#progress = { ...this.#progress, seen: page.seen, ...(next !== undefined && { after: next }) };
+  }
+
+  loaded(file: ListedFile, result: LoadFileResult): void {
+    this.#loadsHere += 1;
+    this.#lines = [...this.#lines, { key: file.key, result }].slice(-MAX_LINES);
+    if (result.outcome === 'applied') {
+      this.#progress = {
+        ...this.#progress,
+        applied: this.#progress.applied + 1,
+        rows: addCounts(this.#progress.rows, result.counts),
+        watermark: result.watermark,
+      };
+    }
+    this.#show();
+  }
+
+  moved(file: ListedFile, { outcome }: MoveFileResult): void {
+    const arrived = outcome === 'moved' || outcome === 'already';
+    if (arrived) this.#progress = { ...this.#progress, archived: this.#progress.archived + 1 };
+    else this.notMoved(file);
+  }
+
+  notMoved(file: ListedFile): void {
+    this.#progress = { ...this.#progress, notMoved: addKeys(this.#progress.notMoved, [file.key]) };
+  }
+
+  isLong(): boolean {
+    return this.#loadsHere >= LONG_RUN_LOADS;
+  }
+
+  carriedOn(): IngestInput {
+    return { dataset: this.dataset, carried: this.#progress };
+  }
+
+  result(): IngestResult {
+    const { watermark, applied, rows, archived, notMoved } = this.#progress;
+    const { late, changed, future, covered, ignored } = this.#seenWithPage;
+    return {
+      dataset: this.dataset,
+      watermark: watermark ?? null,
+      applied,
+      rows,
+      archived,
+      notMoved,
+      late,
+      changed,
+      future,
+      covered,
+      ignored,
+    };
+  }
+
+  #show(): void {
+    setCurrentDetails(detailsTable(this.#lines, this.#seenWithPage));
+  }
+}
