@@ -67,7 +67,7 @@ async function createUpload(context: S3Context, { source, to, signal }: CopyInpu
   );
   if (UploadId !== undefined) return UploadId;
   throw placed(
-    'S3Refused',
+    'S3Unavailable',
     'the answer has no upload id',
     { ...place, bucket: context.bucket },
     'IncompleteAnswer',
@@ -100,7 +100,7 @@ async function copyPart(context: S3Context, input: PartInput): Promise<string> {
   );
   if (CopyPartResult?.ETag !== undefined) return CopyPartResult.ETag;
   throw placed(
-    'S3Refused',
+    'S3Unavailable',
     'the answer has no ETag',
     { ...place, bucket: context.bucket },
     'IncompleteAnswer',

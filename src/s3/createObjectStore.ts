@@ -1,7 +1,5 @@
 /** The object store over the AWS SDK. */
 
-import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { call } from './call.ts';
 import { openContext } from './client.ts';
 import type { ObjectStoreOptions, S3Context } from './client.ts';
 import { see } from './head.ts';
@@ -40,7 +38,5 @@ async function head(
 }
 
 async function check(context: S3Context, signal: AbortSignal | undefined): Promise<void> {
-  await call(context, { operation: 'ListObjectsV2', signal }, (options) =>
-    context.client.send(new ListObjectsV2Command({ Bucket: context.bucket, MaxKeys: 1 }), options),
-  );
+  await listPage(context, { prefix: '', limit: 1, ...(signal === undefined ? {} : { signal }) });
 }

@@ -48,14 +48,14 @@ const LATER_NAMES: ReadonlySet<string> = new Set([
 const LATER_STATUSES: ReadonlySet<number> = new Set([408, 425, 429]);
 const REFUSED_5XX: ReadonlySet<number> = new Set([501, 505]);
 
-/** Names of a missing object; HEAD has no body and thus only the second. A bare 404 may be any server's. */
-const GONE_NAMES: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound']);
-
 /** Codes of the system (ECONNRESET), of Node's HTTP parser and of a stream cut short. */
 const NETWORK_CODE = /^(?:E[A-Z]+(?:_[A-Z]+)?|HPE_[A-Z_]+|ERR_STREAM_[A-Z_]+|ERR_SOCKET_[A-Z_]+)$/;
 
 /** A code that may be shown: S3 error names are words, and any server may put anything there. */
 const SHOWN_CODE = /^[A-Za-z][A-Za-z0-9_.-]{1,63}$/;
+
+/** Names that the SDK makes up where the answer has none. */
+const NO_NAMES: ReadonlySet<string> = new Set(['Error', 'Unknown', 'UnknownError']);
 
 /** What is read from a foreign error, and all that is. */
 interface ErrorFacts {
@@ -75,8 +75,9 @@ interface ErrorFacts {
 export function s3Failure(error: unknown, place: CallPlace): TidemarkFailure {
   if (error instanceof TidemarkFailure) return error;
   const facts = factsOf(error);
-  const kind = kindOf(facts);
-  return placed(kind, WHAT[kind], place, shownCode(facts));
+  const kind = kindOf(facts, place.operation);
+  const what = kind === 'S3Refused' && facts.status === undefined ? UNSENT : WHAT[kind];
+  return placed(kind, what, place, shownCode(facts));
 }
 
 /** A failure of our own finding in a call. */
@@ -92,17 +93,19 @@ export function placed(kind: FailureKind, what: string, place: CallPlace, code?:
 type S3Kind = 'S3Unavailable' | 'S3Refused' | 'FileVanished' | 'ObjectReplaced' | 'InternalError';
 
 const WHAT: Record<S3Kind, string> = {
-  S3Unavailable: 'S3 can’t be reached or asks to come back later',
+  S3Unavailable: 'S3 can’t be reached or can’t serve now',
   S3Refused: 'S3 refuses the request',
   FileVanished: 'the object is gone',
   ObjectReplaced: 'the object has other content than expected',
   InternalError: 'the call of S3 failed by a defect',
 };
 
-function kindOf({ name, code, status, defect }: ErrorFacts): S3Kind {
+const UNSENT = 'the request could not be sent: region, credentials, endpoint or its certificate';
+
+function kindOf({ name, code, status, defect }: ErrorFacts, operation: string): S3Kind {
   if (name !== undefined && LATER_NAMES.has(name)) return 'S3Unavailable';
   if (status === undefined) return kindWithoutAnswer(code, defect);
-  if (status === 404 && name !== undefined && GONE_NAMES.has(name)) return 'FileVanished';
+  if (status === 404 && isGone(name, operation)) return 'FileVanished';
   if (status === 412) return 'ObjectReplaced';
   if (status >= 500) return REFUSED_5XX.has(status) ? 'S3Refused' : 'S3Unavailable';
   if (LATER_STATUSES.has(status)) return 'S3Unavailable';
@@ -111,10 +114,15 @@ function kindOf({ name, code, status, defect }: ErrorFacts): S3Kind {
   return 'S3Refused';
 }
 
+/** A bare 404 may be any server's, and a vanished file stops a dataset; but HEAD has no body to say more in. */
+function isGone(name: string | undefined, operation: string): boolean {
+  return name === 'NoSuchKey' || operation === 'HeadObject';
+}
+
 /** No answer: the network, or a client that can't send (no region, no credentials, a certificate it does not trust). */
 function kindWithoutAnswer(code: string | undefined, defect: boolean): S3Kind {
   if (code !== undefined && NETWORK_CODE.test(code)) return 'S3Unavailable';
-  return defect ? 'InternalError' : 'S3Refused';
+  return defect && code === undefined ? 'InternalError' : 'S3Refused';
 }
 
 function factsOf(error: unknown): ErrorFacts {
@@ -129,7 +137,7 @@ function factsOf(error: unknown): ErrorFacts {
 }
 
 function shownCode({ name, code, status }: ErrorFacts): string | undefined {
-  const candidates = [code, name === 'Error' ? undefined : name];
+  const candidates = [code, name !== undefined && NO_NAMES.has(name) ? undefined : name];
   const shown = candidates.find((candidate) => candidate !== undefined && SHOWN_CODE.test(candidate));
   return shown ?? (status === undefined ? undefined : `HTTP-${status}`);
 }

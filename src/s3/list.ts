@@ -16,7 +16,7 @@ type ListInput = Parameters<ObjectStore['listPage']>[0];
 /** See `ObjectStore.listPage`. */
 export async function listPage(context: S3Context, input: ListInput): Promise<ObjectPage> {
   const { prefix, after, limit, signal } = input;
-  const place: CallPlace = { operation: 'ListObjectsV2', bucket: context.bucket, key: prefix };
+  const place: CallPlace = { operation: 'ListObjectsV2', bucket: context.bucket };
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= 1000))
     throw placed('BadRequest', 'a page has 1 to 1,000 keys', place);
   const { output, date } = await send(context, { prefix, after, limit, signal });
@@ -65,7 +65,7 @@ async function send(
     },
     { step: 'deserialize', name: 'tidemarkServerTime' },
   );
-  const output = await call(context, { operation: 'ListObjectsV2', key: prefix, signal }, (options) =>
+  const output = await call(context, { operation: 'ListObjectsV2', signal }, (options) =>
     context.client.send(command, options),
   );
   return { output, date };

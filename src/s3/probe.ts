@@ -129,7 +129,7 @@ async function put({ context, key, signal }: Scratch): Promise<string> {
   );
   if (ETag !== undefined) return unquoted(ETag);
   const place = { operation: 'PutObject', bucket: context.bucket, key };
-  throw placed('S3Refused', 'the answer has no ETag', place, 'IncompleteAnswer');
+  throw placed('S3Unavailable', 'the answer has no ETag', place, 'IncompleteAnswer');
 }
 
 async function get({ context, key, signal }: Scratch, etag: string): Promise<void> {

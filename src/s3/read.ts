@@ -40,19 +40,17 @@ function checkedBody(
 ): { body: Readable; size: number } {
   const { Body, ContentLength, ETag } = output;
   if (!(Body instanceof Readable)) throw placed('InternalError', 'the SDK gave no stream', place);
-  if (ETag !== undefined && unquoted(ETag) !== etag) {
-    Body.destroy();
-    throw placed(
-      'ObjectReplaced',
-      'the object has other content than expected, and S3 ignored If-Match',
-      place,
-    );
-  }
-  if (ContentLength === undefined) {
-    Body.destroy();
-    throw placed('S3Refused', 'the answer has no length', place, 'MissingContentLength');
-  }
-  return { body: Body, size: ContentLength };
+  if (ETag !== undefined && ContentLength !== undefined && unquoted(ETag) === etag)
+    return { body: Body, size: ContentLength };
+  Body.destroy();
+  // A proxy's page has no ETag; a server that ignores If-Match has the other one.
+  if (ETag === undefined || ContentLength === undefined)
+    throw placed('S3Unavailable', 'the answer has no ETag or no length', place, 'IncompleteAnswer');
+  throw placed(
+    'ObjectReplaced',
+    'the object has other content than expected, and If-Match was ignored',
+    place,
+  );
 }
 
 /** An iterable for one loop: a second one would find no bytes and take them for an empty file. */
