@@ -6,9 +6,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
+import { ListBucketsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { Client } from 'pg';
 import { startStack, type Stack } from '../../dev/embedded.ts';
+import { sampleStream } from '../../dev/sample/stream.ts';
+import { writeSampleStream } from '../../dev/sample/write.ts';
 
 describe('the embedded stack', function () {
   this.timeout(60_000);
@@ -39,6 +41,32 @@ describe('the embedded stack', function () {
     assert.equal(await accepts(port), true);
     owner.kill('SIGKILL');
     await until(async () => !existsSync(directory) && !(await accepts(port)));
+  });
+
+  it('takes the sample stream, a large file in parts, and lists the folder placeholders beside it', async () => {
+    const stack = await startStack({ servers: ['s3'] });
+    const s3 = s3Of(stack);
+    try {
+      const files = sampleStream({ rows: 60_000, deltas: [1] });
+      const sizes: number[] = [];
+      const onWritten = ({ bytes }: { bytes: number }) => sizes.push(bytes);
+      await writeSampleStream({ s3, bucket: 'tickets', files, onWritten });
+      const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'tickets' }));
+      assert.deepEqual(
+        Contents?.map(({ Key, Size }) => [Key, Size]),
+        [
+          ['automations/inc/changes/2025-11-03T06-00-00.csv', sizes[0]],
+          ['automations/inc/changes/2025-11-03T06-05-00.csv', sizes[1]],
+          ['automations/inc/changes/full/', 0],
+          ['automations/inc/changes/latest.csv/', 0],
+          ['automations/inc/changes/latest.json/', 0],
+        ],
+      );
+      assert.match(Contents?.[0]?.ETag ?? '', /-2"$/);
+    } finally {
+      s3.destroy();
+      await stack.stop();
+    }
   });
 
   it('stops and starts one server on its own ports and data', async () => {
@@ -79,7 +107,18 @@ async function assertAnswers(stack: Stack): Promise<void> {
   const database = await query(stack, 'select current_database() as value');
   const version = await query(stack, `select current_setting('server_version_num')::int / 10000 as value`);
   assert.deepEqual({ database, version }, { database: 'tidemark', version: 18 });
-  const s3 = new S3Client({
+  const s3 = s3Of(stack);
+  const { Buckets } = await s3.send(new ListBucketsCommand({}));
+  s3.destroy();
+  assert.deepEqual(
+    Buckets?.map((bucket) => bucket.Name),
+    ['tickets'],
+  );
+  if (stack.temporalUi !== '') assert.equal((await fetch(stack.temporalUi)).status, 200);
+}
+
+function s3Of(stack: Stack): S3Client {
+  return new S3Client({
     endpoint: stack.env['AWS_ENDPOINT_URL_S3'] ?? '',
     region: stack.env['AWS_REGION'] ?? '',
     forcePathStyle: true,
@@ -88,13 +127,6 @@ async function assertAnswers(stack: Stack): Promise<void> {
       secretAccessKey: stack.env['AWS_SECRET_ACCESS_KEY'] ?? '',
     },
   });
-  const { Buckets } = await s3.send(new ListBucketsCommand({}));
-  s3.destroy();
-  assert.deepEqual(
-    Buckets?.map((bucket) => bucket.Name),
-    ['tickets'],
-  );
-  if (stack.temporalUi !== '') assert.equal((await fetch(stack.temporalUi)).status, 200);
 }
 
 async function query(stack: Stack, sql: string): Promise<unknown> {
