@@ -1,0 +1,124 @@
+import type { Dataset } from '../../src/datasets/dataset.ts';
+import { TidemarkFailure } from '../../src/domain/failures.ts';
+import { readChangeFile } from '../../src/rows/readFile.ts';
+import type { Reading } from '../../src/rows/row.ts';
+import { stagingColumns } from '../../src/rows/stagingColumns.ts';
+import { type NaiveRow, naiveValue } from './naiveReading.ts';
+
+/** A dataset with a column of every kind, small enough to write its files by hand. */
+export const specimen: Dataset = {
+  name: 'specimen',
+  enabled: false,
+  changesPrefix: 'automations/specimen/changes/',
+  processedPrefix: 'automations/specimen/processed/',
+  skippedPrefix: 'automations/specimen/skipped/',
+  table: 'specimen',
+  primaryKey: 'ticket_id',
+  versionColumn: 'at',
+  columns: {
+    ticket_id: { type: 'text' },
+    title: { type: 'text' },
+    status: { type: 'text', canonical: { values: ['Open', 'In Progress'], separators: true } },
+    region: { type: 'text', canonical: { values: ['Nairobi', 'Rift Valley'], separators: false } },
+    at: { type: 'timestamptz' },
+    week: { type: 'date' },
+    latitude: { type: 'double precision' },
+    mttr: { type: 'numeric' },
+    breached: { type: 'boolean' },
+    hours: { type: 'numeric', onInvalid: 'null' },
+  },
+  alarmColumn: 'is_alarm',
+  droppedColumns: ['source'],
+  sentinel: 'EXPORT STOPPED',
+  maxRejects: 0,
+  minBaselineRows: 0,
+  latePolicy: 'hold',
+  settleMs: 0,
+  archive: true,
+  cron: '*/5 * * * *',
+  timeZone: 'Africa/Nairobi',
+};
+
+/** All columns that a file of the dataset must have. */
+export function fileColumns(dataset: Dataset): string[] {
+  return [...Object.keys(dataset.columns), dataset.alarmColumn, ...dataset.droppedColumns];
+}
+
+/** A file's text: the header and one line a row, cells quoted where they must be. Missing cells are empty. */
+export function fileText(
+  dataset: Dataset,
+  rows: readonly Readonly<Record<string, string>>[],
+  newline = '\n',
+): string {
+  const columns = fileColumns(dataset);
+  const lines = rows.map((row) => columns.map((column) => quoted(row[column] ?? '')).join(','));
+  return [columns.join(','), ...lines].map((line) => line + newline).join('');
+}
+
+function quoted(cell: string): string {
+  return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}
+
+/** What came of a reading: what was found and written, or what was thrown. */
+export interface Outcome {
+  readonly reading?: Reading;
+  readonly failure?: TidemarkFailure;
+  /** The rows written, with values as the naive reader gives them. */
+  readonly rows: readonly NaiveRow[];
+  /** The blocks as they were written. */
+  readonly blocks: readonly Buffer[];
+}
+
+/** Reads a file, cut into chunks at the given positions, and gathers what the sink gets. */
+export async function outcomeOf(
+  dataset: Dataset,
+  file: string | Buffer,
+  options: { readonly cuts?: readonly number[]; readonly keepRejects?: number } = {},
+): Promise<Outcome> {
+  const blocks: Buffer[] = [];
+  const sink = { write: async (block: Buffer) => void blocks.push(block) };
+  const chunks = cut(Buffer.from(file), options.cuts ?? []);
+  const keepRejects = options.keepRejects ?? 100;
+  try {
+    const reading = await readChangeFile({ dataset, chunks, sink, keepRejects });
+    return { reading, blocks, rows: copyRows(dataset, Buffer.concat(blocks)) };
+  } catch (failure) {
+    if (!(failure instanceof TidemarkFailure)) throw failure;
+    return { failure, blocks, rows: copyRows(dataset, Buffer.concat(blocks)) };
+  }
+}
+
+/** The bytes, cut before each of the positions. */
+export async function* cut(bytes: Buffer, positions: readonly number[]): AsyncGenerator<Buffer> {
+  let at = 0;
+  for (const position of [...positions, bytes.length].toSorted((one, other) => one - other)) {
+    yield Buffer.from(bytes.subarray(at, position));
+    at = position;
+  }
+}
+
+/** What PostgreSQL makes of COPY text: unescaped and cast. */
+export function copyRows(dataset: Dataset, copy: Buffer): NaiveRow[] {
+  const columns = stagingColumns(dataset);
+  const lines = copy.toString('utf8').split('\n');
+  if (lines.pop() !== '') throw new Error('the last COPY line has no end');
+  return lines.map((line) => {
+    const cells = line.split('\t');
+    if (cells.length !== columns.length) throw new Error(`a COPY line of ${cells.length} cells`);
+    return Object.fromEntries(columns.map((column, at) => [column, cast(dataset, column, cells[at] ?? '')]));
+  });
+}
+
+const UNESCAPED: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', '\\': '\\' };
+
+function cast(dataset: Dataset, name: string, cell: string): string | null {
+  if (cell === '\\N') return null;
+  const text = cell.replace(/\\(.)/g, (_, letter: string) => UNESCAPED[letter] ?? fail(`\\${letter}`));
+  const column = dataset.columns[name];
+  if (!column || column.type === 'text') return text;
+  return naiveValue(column, text) ?? fail(text);
+}
+
+function fail(what: string): never {
+  throw new Error(`not fit for COPY: ${what}`);
+}

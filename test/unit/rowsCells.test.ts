@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict';
+import type { ColumnType } from '../../src/datasets/dataset.ts';
+import { BARE_CASTS } from '../support/arbitraryFile.ts';
+import { fileText, outcomeOf, specimen } from '../support/reading.ts';
+
+/** The specimen's column of each type. */
+const COLUMNS = {
+  timestamptz: 'at',
+  date: 'week',
+  'double precision': 'latitude',
+  numeric: 'mttr',
+  boolean: 'breached',
+} as const satisfies Partial<Record<ColumnType, string>>;
+const TYPES = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[];
+
+/** The column's COPY cells, one per given cell; all must be good. */
+async function copyCells(column: string, cells: readonly string[]): Promise<string[]> {
+  const file = fileText(
+    specimen,
+    cells.map((cell) => ({ ticket_id: 'T', [column]: cell })),
+  );
+  const { blocks, reading } = await outcomeOf(specimen, file);
+  assert.deepEqual(reading?.rejects, []);
+  const at = Object.keys(specimen.columns).indexOf(column);
+  const lines = Buffer.concat(blocks).toString().trimEnd().split('\n');
+  return lines.map((line) => line.split('\t')[at] ?? '');
+}
+
+async function refused(column: string, cells: readonly string[]): Promise<unknown[]> {
+  const file = fileText(
+    specimen,
+    cells.map((cell) => ({ ticket_id: 'T', [column]: cell })),
+  );
+  const { reading } = await outcomeOf(specimen, file);
+  return (reading?.rejects ?? []).map((reject) => [reject.line, reject.column]);
+}
+
+for (const type of TYPES) {
+  describe(`a ${type}`, () => {
+    it('is not what a bare cast would take besides: each is refused, with line and column', async () => {
+      const expected = BARE_CASTS[type].map((_, n) => [n + 2, COLUMNS[type]]);
+      assert.deepEqual(await refused(COLUMNS[type], BARE_CASTS[type]), expected);
+    });
+
+    it('is NULL where it is blank', async () => {
+      assert.deepEqual(
+        await copyCells(COLUMNS[type], ['', ' ', '\t\u00a0', '\u3000\n']),
+        Array(4).fill('\\N'),
+      );
+    });
+  });
+}
+
+describe('a time', () => {
+  it('is passed on as it stands, without the white space around it', async () => {
+    const good = [
+      '2026-06-22T10:00',
+      '2026-06-22 10:00',
+      '2026-06-22 10:00:59',
+      '2026-06-22T10:00:00.1',
+      '2026-06-22T10:00:00.123456789',
+      '2026-06-22T10:00Z',
+      '2026-06-22 10:00+03',
+      '2026-06-22 10:00:00-0330',
+      '2026-06-22T10:00:00.5+05:45',
+      '2024-02-29 23:59',
+      '2000-02-29 00:00',
+      '0001-01-01 00:00',
+      '9999-12-31 23:59:59.999999',
+      '2026-06-22T10:00+15:59',
+      '2026-06-22T10:00-15',
+    ];
+    assert.deepEqual(
+      await copyCells(
+        'at',
+        good.map((time) => `\u00a0${time} `),
+      ),
+      good,
+    );
+  });
+});
+
+describe('a date', () => {
+  it('is the one that an instant has in Nairobi', async () => {
+    const dates = {
+      '2026-06-22': '2026-06-22',
+      '2026-06-22T23:59': '2026-06-22',
+      '2026-06-22 00:00:00.5': '2026-06-22',
+      '2026-06-22T20:59:59Z': '2026-06-22',
+      '2026-06-22T21:00Z': '2026-06-23',
+      '2026-06-30T21:00Z': '2026-07-01',
+      '2026-12-31T21:00Z': '2027-01-01',
+      '2024-02-28T21:00Z': '2024-02-29',
+      '2024-02-29T21:00Z': '2024-03-01',
+      '2026-01-01T01:00+05': '2025-12-31',
+      '2024-03-01T00:30+03:31': '2024-02-29',
+      '2026-03-01T00:30+0331': '2026-02-28',
+      '2026-06-22T08:59-15:59': '2026-06-23',
+      '9999-12-31T20:59Z': '9999-12-31',
+      '0001-01-01T00:00+03': '0001-01-01',
+    };
+    assert.deepEqual(await copyCells('week', Object.keys(dates)), Object.values(dates));
+  });
+});
+
+describe('a number', () => {
+  const decimals = ['0', '-0', '+5', '5.', '.5', '-1.2868', '1e3', '1E-3', '0.1e+2', '007', '0e999'];
+
+  it('is passed on as it stands', async () => {
+    assert.deepEqual(await copyCells('latitude', decimals), decimals);
+    assert.deepEqual(await copyCells('mttr', [...decimals, '1e999', '1e-999']), [
+      ...decimals,
+      '1e999',
+      '1e-999',
+    ]);
+  });
+
+  it('is at most 400 characters long', async () => {
+    assert.equal((await copyCells('mttr', ['1'.repeat(400)]))[0]?.length, 400);
+    assert.deepEqual(await refused('mttr', ['1'.repeat(401)]), [[2, 'mttr']]);
+  });
+
+  it('of double precision is finite and not rounded to zero', async () => {
+    const edges = ['1.7976931348623157e308', '5e-324', '-4.9e-324', '0.000e-999'];
+    assert.deepEqual(await copyCells('latitude', edges), edges);
+    assert.deepEqual(await refused('latitude', ['1.7976931348623159e308', '1e-325']), [
+      [2, 'latitude'],
+      [3, 'latitude'],
+    ]);
+  });
+
+  it('that is invalid becomes NULL in a column that allows it, and is counted', async () => {
+    const { reading, rows } = await outcomeOf(
+      specimen,
+      fileText(specimen, [{ ticket_id: 'T', hours: 'n/a' }]),
+    );
+    assert.deepEqual([rows[0]?.['hours'], reading?.nulled], [null, { hours: 1 }]);
+  });
+});
+
+describe('a flag', () => {
+  it('is one of eight words in any case', async () => {
+    const words = ['true', 'T', '1', 'Yes', 'FALSE', 'f', '0', ' no '];
+    assert.deepEqual(await copyCells('breached', words), ['t', 't', 't', 't', 'f', 'f', 'f', 'f']);
+  });
+});
+
+describe('a primary key', () => {
+  it('is trimmed, of all white space of ECMAScript and no byte more', async () => {
+    assert.deepEqual(await copyCells('ticket_id', [' A ', '\u00a0à\u3000', '\ufeffB\t', 'c\u0085']), [
+      'A',
+      'à',
+      'B',
+      'c\u0085',
+    ]);
+  });
+
+  it('has 1 to 1,000 bytes', async () => {
+    assert.equal((await copyCells('ticket_id', ['é'.repeat(500)]))[0]?.length, 500);
+    assert.deepEqual(await refused('ticket_id', ['', ' ', 'é'.repeat(501)]), [
+      [2, 'ticket_id'],
+      [3, 'ticket_id'],
+      [4, 'ticket_id'],
+    ]);
+  });
+});
+
+describe('a canonical text', () => {
+  it('is matched without case and with its white space collapsed', async () => {
+    const cells = ['NAIROBI', ' rift\u00a0\n valley ', 'rift_valley', '  '];
+    assert.deepEqual(await copyCells('region', cells), ['Nairobi', 'Rift Valley', 'rift_valley', '\\N']);
+  });
+
+  it('takes _ and - for white space where the column says so', async () => {
+    const cells = ['in_progress', 'IN-PROGRESS', '_in - progress', 'open', 'in.progress'];
+    assert.deepEqual(await copyCells('status', cells), [
+      'In Progress',
+      'In Progress',
+      'In Progress',
+      'Open',
+      'in.progress',
+    ]);
+  });
+
+  it('that is unknown is kept, trimmed and collapsed, and counted', async () => {
+    const cells = ['  wait_for   parts ', 'wait_for parts', '___', 'open'];
+    const file = fileText(
+      specimen,
+      cells.map((status) => ({ ticket_id: 'T', status })),
+    );
+    const { reading, rows } = await outcomeOf(specimen, file);
+    assert.deepEqual(
+      rows.map((row) => row['status']),
+      ['wait_for parts', 'wait_for parts', '___', 'Open'],
+    );
+    assert.deepEqual(reading?.unknownValues, { status: 3 });
+  });
+
+  it('of a rejected row is not counted', async () => {
+    const { reading } = await outcomeOf(
+      specimen,
+      fileText(specimen, [{ ticket_id: 'T', status: 'odd', mttr: 'x' }]),
+    );
+    assert.deepEqual(reading?.unknownValues, {});
+  });
+});
+
+describe('of a row with several bad cells', () => {
+  it('the first in the order of the dataset is told', async () => {
+    const { reading } = await outcomeOf(
+      specimen,
+      fileText(specimen, [{ ticket_id: 'T', mttr: 'x', week: 'y' }]),
+    );
+    assert.deepEqual(
+      reading?.rejects.map(({ column, reason }) => [column, reason]),
+      [['week', 'not a date in ISO 8601']],
+    );
+  });
+});
