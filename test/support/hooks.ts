@@ -1,0 +1,36 @@
+/** Root hooks: the end of the suite looks for row values in all that was said, then ends the servers. */
+
+import assert from 'node:assert/strict';
+import { allHeard, HUSH } from './hush.ts';
+import { endShared, sharedOrUndefined } from './shared.ts';
+
+export const mochaHooks = {
+  async afterAll(this: Mocha.Context): Promise<void> {
+    this.timeout(120_000);
+    try {
+      await nothingWasSaid();
+    } finally {
+      await endShared();
+    }
+  },
+};
+
+/** DESIGN 3.9 over the whole suite: no history, log or terminal output holds a value of any row, whatever failed. */
+async function nothingWasSaid(): Promise<void> {
+  const running = sharedOrUndefined();
+  if (!running) return;
+  for (const text of allHeard()) assert.ok(!text.includes(HUSH), `a row's value was said: ${text.slice(0, 400)}`);
+  const { temporal } = await running;
+  for await (const { workflowId, runId } of temporal.workflow.list()) {
+    const history = await temporal.workflow.getHandle(workflowId, runId).fetchHistory();
+    assert.ok(!sayable(history).includes(HUSH), `the history of ${workflowId} holds a row's value`);
+  }
+}
+
+/** A history as text, its payloads decoded. */
+export function sayable(history: unknown): string {
+  return JSON.stringify(history, (_key, value: unknown) => {
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('utf8');
+    return typeof value === 'bigint' ? String(value) : value;
+  });
+}

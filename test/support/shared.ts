@@ -1,0 +1,82 @@
+/** What the whole suite shares: one embedded stack, one workflow bundle, the ear for what is said. */
+
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import postgres from 'postgres';
+import { startStack, type Stack } from '../../dev/embedded.ts';
+import { parseDatabaseUrl } from '../../src/postgres/address.ts';
+import { openDatabase } from '../../src/postgres/database.ts';
+import { migrate } from '../../src/postgres/migrate.ts';
+import { hear } from './hush.ts';
+
+/** The shared servers and connections. */
+export interface Shared {
+  readonly stack: Stack;
+  readonly admin: postgres.Sql;
+  readonly temporal: Client;
+  readonly native: NativeConnection;
+  readonly bundle: { readonly code: string };
+}
+
+/** A database with the migrations applied, copied for each world. */
+export const TEMPLATE = 'tidemark_template';
+
+let starting: Promise<Shared> | undefined;
+
+/** The shared stack, started by the first who asks. */
+export function shared(): Promise<Shared> {
+  return (starting ??= start());
+}
+
+/** Ends what `shared` started, if anything. */
+export async function endShared(): Promise<void> {
+  if (!starting) return;
+  const { stack, admin, temporal, native } = await starting;
+  await admin.end();
+  await native.close();
+  await temporal.connection.close();
+  await stack.stop();
+}
+
+/** Whether the stack was ever needed. */
+export function sharedOrUndefined(): Promise<Shared> | undefined {
+  return starting;
+}
+
+async function start(): Promise<Shared> {
+  const logger = new DefaultLogger('DEBUG', (entry) => {
+    hear(JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)));
+  });
+  Runtime.install({ logger, shutdownSignals: [] });
+  const [stack, bundle] = await Promise.all([
+    startStack(),
+    bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+      logger,
+    }),
+  ]);
+  // The AWS SDK takes endpoint and credentials from the environment.
+  Object.assign(process.env, stack.env);
+  const admin = postgres(stack.adminDatabaseUrl, { max: 2, onnotice: () => undefined });
+  await admin.unsafe(`create database ${TEMPLATE} owner ${ownerOf(stack)}`);
+  const db = openDatabase(parseDatabaseUrl(databaseUrl(stack, TEMPLATE)));
+  await migrate(db);
+  await db.end();
+  const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
+  const temporal = new Client({ connection: await Connection.connect({ address }) });
+  const native = await NativeConnection.connect({ address });
+  return { stack, admin, temporal, native, bundle };
+}
+
+/** The application's URL for another database of the stack. */
+export function databaseUrl(stack: Stack, database: string): string {
+  const url = new URL(stack.env['DATABASE_URL'] ?? '');
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+/** The role that the application connects as. */
+export function ownerOf(stack: Stack): string {
+  return new URL(stack.env['DATABASE_URL'] ?? '').username;
+}

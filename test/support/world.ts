@@ -1,0 +1,200 @@
+/** A world of a test's own: a migrated database, a bucket, a task queue; and what a user and an exporter do in it. */
+
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import type { WorkflowHandle } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
+import { createActivities } from '../../src/activities/index.ts';
+import type { Deps } from '../../src/activities/deps.ts';
+import { loadFile } from '../../src/activities/loadFile.ts';
+import type { LoadFileResult } from '../../src/activities/interface.ts';
+import type { Dataset } from '../../src/datasets/dataset.ts';
+import { inc } from '../../src/datasets/inc.ts';
+import { parseDatabaseUrl } from '../../src/postgres/address.ts';
+import { openDatabase, type Database } from '../../src/postgres/database.ts';
+import { createPool } from '../../src/postgres/pool.ts';
+import { createObjectStore } from '../../src/s3/createObjectStore.ts';
+import type { ingestDataset } from '../../src/workflows/ingestDataset.ts';
+import type { IngestResult } from '../../src/workflows/run.ts';
+import { hear } from './hush.ts';
+import { databaseUrl, ownerOf, shared, TEMPLATE, type Shared } from './shared.ts';
+
+/** What a command printed. */
+export interface Printed {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Opens a world. It must be closed. */
+export async function openWorld(datasets: readonly Dataset[] = [inc]): Promise<World> {
+  const parts = await shared();
+  const name = `w${randomBytes(6).toString('hex')}`;
+  await parts.admin.unsafe(`create database ${name} template ${TEMPLATE} owner ${ownerOf(parts.stack)}`);
+  const world = new World(parts, name, datasets);
+  await world.s3.send(new CreateBucketCommand({ Bucket: name }));
+  return world;
+}
+
+export class World {
+  readonly name: string;
+  readonly shared: Shared;
+  readonly db: Database;
+  readonly deps: Deps;
+  readonly s3 = new S3Client({ forcePathStyle: true });
+  readonly env: Readonly<Record<string, string>>;
+  readonly #workers: { worker: Worker; done: Promise<void> }[] = [];
+
+  constructor(parts: Shared, name: string, datasets: readonly Dataset[]) {
+    this.name = name;
+    this.shared = parts;
+    const url = databaseUrl(parts.stack, name);
+    this.env = { ...parts.stack.env, DATABASE_URL: url, S3_BUCKET: name, TIDEMARK_TASK_QUEUE: name };
+    const address = parseDatabaseUrl(url);
+    this.db = openDatabase(address);
+    this.deps = {
+      datasets,
+      pool: createPool(address, 8),
+      store: createObjectStore({ bucket: name, forcePathStyle: true }),
+    };
+  }
+
+  get dataset(): Dataset {
+    const [first] = this.deps.datasets;
+    if (!first) throw new Error('a world has a dataset');
+    return first;
+  }
+
+  /** Puts an object; a bare file name goes under the dataset's change prefix. @returns its key */
+  async put(name: string, body: string | Buffer): Promise<string> {
+    const key = name.includes('/') ? name : this.dataset.changesPrefix + name;
+    await this.s3.send(new PutObjectCommand({ Bucket: this.name, Key: key, Body: body }));
+    return key;
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.s3.send(new DeleteObjectCommand({ Bucket: this.name, Key: key }));
+  }
+
+  /** All keys of the bucket, under a prefix, in order. */
+  async keys(prefix = ''): Promise<string[]> {
+    const page = await this.s3.send(new ListObjectsV2Command({ Bucket: this.name, Prefix: prefix }));
+    return (page.Contents ?? []).map((object) => object.Key ?? '');
+  }
+
+  async content(key: string): Promise<Buffer> {
+    const { Body } = await this.s3.send(new GetObjectCommand({ Bucket: this.name, Key: key }));
+    return Buffer.from((await Body?.transformToByteArray()) ?? []);
+  }
+
+  /** Loads one file as the activity does, without Temporal. */
+  async load(key: string, more: Partial<Parameters<typeof loadFile>[1]> = {}): Promise<LoadFileResult> {
+    const object = await this.deps.store.head({ key });
+    const input = { dataset: this.dataset.name, key, etag: object?.etag ?? '', mode: 'inOrder', patience: 'bounded' } as const;
+    const attempt = { signal: new AbortController().signal, provenance: {} };
+    return loadFile(this.deps, { ...input, ...more }, attempt);
+  }
+
+  /** Puts and loads. */
+  async putAndLoad(name: string, body: string | Buffer): Promise<LoadFileResult> {
+    return this.load(await this.put(name, body));
+  }
+
+  /** Starts a worker of this world in the process. */
+  async work(): Promise<Worker> {
+    const worker = await Worker.create({
+      connection: this.shared.native,
+      taskQueue: this.name,
+      workflowBundle: this.shared.bundle,
+      activities: createActivities(this.deps),
+      shutdownGraceTime: '5 seconds',
+    });
+    this.#workers.push({ worker, done: worker.run() });
+    return worker;
+  }
+
+  async start(workflowId = `${this.name}-run`): Promise<WorkflowHandle<typeof ingestDataset>> {
+    return this.shared.temporal.workflow.start<typeof ingestDataset>('ingestDataset', {
+      args: [{ dataset: this.dataset.name }],
+      taskQueue: this.name,
+      workflowId,
+    });
+  }
+
+  /** One run to its end, on a worker of this world. */
+  async run(): Promise<IngestResult> {
+    if (this.#workers.length === 0) await this.work();
+    return (await this.start()).result();
+  }
+
+  /** The ledger, oldest first. */
+  async ledger(): Promise<LedgerRow[]> {
+    return this.db.query<LedgerRow>(
+      `select export_type as type, source_key as key, rows_read::float8 as read, rows_inserted::float8 as inserted,
+         rows_updated::float8 as updated, rows_unchanged::float8 as unchanged, rows_superseded::float8 as superseded,
+         rows_stale::float8 as stale, rows_alarm::float8 as alarm, rows_sentinel::float8 as sentinel,
+         rows_rejected::float8 as rejected, archived_at is not null as archived, metadata
+       from tickets.import_meta where dataset = $1 order by id`,
+      [this.dataset.name],
+    );
+  }
+
+  /** Types a command of the client. */
+  async client(...args: string[]): Promise<Printed> {
+    return this.command(['--import', 'tsx', 'src/client.ts', ...args]);
+  }
+
+  /** Runs node in the project's root, in this world's environment and no other. */
+  async command(args: readonly string[], env: Readonly<Record<string, string>> = this.env): Promise<Printed> {
+    const child = spawn(process.execPath, args, {
+      cwd: fileURLToPath(new URL('../../', import.meta.url)),
+      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const out = { stdout: '', stderr: '' };
+    child.stdout.on('data', (data: Buffer) => (out.stdout += data.toString()));
+    child.stderr.on('data', (data: Buffer) => (out.stderr += data.toString()));
+    const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+    hear(out.stdout);
+    hear(out.stderr);
+    return { status, ...out };
+  }
+
+  async close(): Promise<void> {
+    for (const { worker, done } of this.#workers) {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await done;
+    }
+    await this.deps.pool.end();
+    this.deps.store.destroy();
+    this.s3.destroy();
+    await this.db.end();
+    await this.shared.admin.unsafe(`drop database ${this.name}`);
+  }
+}
+
+/** A ledger row in short. */
+export interface LedgerRow {
+  readonly type: string;
+  readonly key: string;
+  readonly read: number;
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly superseded: number;
+  readonly stale: number;
+  readonly alarm: number;
+  readonly sentinel: number;
+  readonly rejected: number;
+  readonly archived: boolean;
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
