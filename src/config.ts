@@ -12,7 +12,12 @@ import { parseDatabaseUrl, type PostgresAddress } from './postgres/address.ts';
 /** What to reach and how. */
 export interface Config {
   readonly postgres: PostgresAddress;
-  readonly s3: { readonly bucket: string; readonly forcePathStyle: boolean };
+  readonly s3: {
+    readonly bucket: string;
+    readonly forcePathStyle: boolean;
+    /** A URL; absent where the AWS SDK finds its own. */
+    readonly endpoint?: string;
+  };
   readonly temporal: ReturnType<typeof loadClientConnectConfig> & { readonly namespace: string };
   readonly taskQueue: string;
   /** Where metrics and health are served; absent: nowhere. */
@@ -38,7 +43,10 @@ const Environment = z.object({
       try {
         return parseDatabaseUrl(text);
       } catch (error) {
-        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'cannot be read' });
+        context.addIssue({
+          code: 'custom',
+          message: error instanceof Error ? error.message : 'cannot be read',
+        });
         return z.NEVER;
       }
     }),
@@ -52,7 +60,9 @@ const Environment = z.object({
     .refine((text) => text in BOOLEAN, 'must be true or false')
     .transform((text) => BOOLEAN[text as keyof typeof BOOLEAN])
     .default(false),
-  AWS_REGION: z.string({ error: 'is not set (nor AWS_DEFAULT_REGION or AWS_PROFILE): for example eu-west-1' }),
+  AWS_REGION: z.string({
+    error: 'is not set (nor AWS_DEFAULT_REGION or AWS_PROFILE): for example eu-west-1',
+  }),
   AWS_ENDPOINT_URL_S3: z.url({ protocol: /^https?$/, error: 'is no http(s) URL' }).optional(),
   TIDEMARK_TASK_QUEUE: z.string().min(1, 'is empty').default('tidemark'),
   TIDEMARK_HTTP_PORT: z.coerce
@@ -80,7 +90,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const values = parsed.data;
   return Object.freeze({
     postgres: values.DATABASE_URL,
-    s3: { bucket: values.S3_BUCKET, forcePathStyle: values.S3_FORCE_PATH_STYLE },
+    s3: {
+      bucket: values.S3_BUCKET,
+      forcePathStyle: values.S3_FORCE_PATH_STYLE,
+      ...(values.AWS_ENDPOINT_URL_S3 !== undefined && { endpoint: values.AWS_ENDPOINT_URL_S3 }),
+    },
     temporal,
     taskQueue: values.TIDEMARK_TASK_QUEUE,
     httpPort: values.TIDEMARK_HTTP_PORT,
@@ -105,19 +119,25 @@ function readTemporal(
     return { ...loaded, namespace: loaded.namespace ?? 'default' };
   } catch {
     // The library's message may quote the file, which can hold an API key.
-    problems.push('TEMPORAL_*: the profile or its file (TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE) cannot be read');
+    problems.push(
+      'TEMPORAL_*: the profile or its file (TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE) cannot be read',
+    );
     return undefined;
   }
 }
 
 /** Where a profile is named, the region may stand in its file, which the SDK reads. */
 function regionOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  return env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || (env['AWS_PROFILE'] ? 'from the profile' : undefined);
+  return (
+    env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || (env['AWS_PROFILE'] ? 'from the profile' : undefined)
+  );
 }
 
 /** An empty variable is an unset one, as shells and compose files leave them. */
 function withoutEmpty(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ''),
+    Object.entries(env).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
+    ),
   );
 }
