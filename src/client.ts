@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/** The command line: verbs only, each in src/client/. */
+
+import { Command } from 'commander';
+import { addMigrate } from './client/migrate.ts';
+import { runProgram } from './client/runProgram.ts';
+import { addSchedule } from './client/schedule.ts';
+import { addStart } from './client/start.ts';
+import { addStatus } from './client/status.ts';
+import { tolerateClosedPipes } from './client/terminal.ts';
+
+tolerateClosedPipes();
+
+const program = new Command('tidemark')
+  .description('Loads a change stream of CSV objects from S3 into PostgreSQL, durably, on Temporal.')
+  .exitOverride()
+  .showHelpAfterError('(more with --help)')
+  .addHelpText(
+    'after',
+    '\nWhere the servers are is told by the environment: DATABASE_URL, AWS_*, S3_*, TEMPORAL_*.',
+  );
+addMigrate(program);
+addStart(program);
+addStatus(program);
+addSchedule(program);
+await runProgram(program, process.argv);

@@ -1,0 +1,148 @@
+/** Waiting for a run: progress while it works, its result or its failure at the end. */
+
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { isGrpcCancelledError, WorkflowFailedError } from '@temporalio/client';
+import type { Dataset } from '../datasets/dataset.ts';
+import type { Queryable } from '../postgres/queryable.ts';
+import { appliedSince, newestDeed, type AppliedFile } from '../postgres/progress.ts';
+import type { KeyList } from '../domain/listing.ts';
+import type { ingestDataset } from '../workflows/ingestDataset.ts';
+import type { IngestResult } from '../workflows/run.ts';
+import type { RunRef } from './openRun.ts';
+import { Problem } from './problem.ts';
+import type { Servers } from './servers.ts';
+import { count, counted, note, print, printable, printJson } from './terminal.ts';
+
+/** Often enough to look alive, seldom enough to cost nothing. */
+const PROGRESS_MS = 1_000;
+
+/** Lines of one look at the ledger; a run may load hundreds of files between two. */
+const MAX_LINES = 10;
+
+/** What a shell reports for a command that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
+/** What is followed, and how. */
+export interface FollowInput {
+  readonly dataset: Dataset;
+  readonly run: RunRef;
+  /** The ledger row after which files are progress; `undefined` to show none. */
+  readonly since: number | undefined;
+  readonly json: boolean;
+}
+
+/** Where in the ledger progress begins; `undefined` where PostgreSQL cannot be asked, which is no reason not to start. */
+export async function progressBegin(db: Queryable, dataset: Dataset): Promise<number | undefined> {
+  try {
+    return await newestDeed(db, dataset.name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Follows a run to its end, through continue-as-new. Ctrl-C leaves it alone, and says how to come back. */
+export async function followRun({ temporal, db }: Servers, input: FollowInput): Promise<void> {
+  const { dataset, run, since, json } = input;
+  const client = await temporal();
+  const detach = new AbortController();
+  // Not `once`: npm and tsx pass the terminal's signal on, so that it may come twice.
+  const interrupt = (): void => detach.abort();
+  process.on('SIGINT', interrupt);
+  const ended = new AbortController();
+  const telling = since === undefined ? undefined : tellProgress(db, dataset, since, ended.signal);
+  try {
+    const handle = client.workflow.getHandle<typeof ingestDataset>(run.workflowId, run.runId);
+    const result = await client.withAbortSignal(detach.signal, () => handle.result());
+    ended.abort();
+    await telling;
+    if (json) printJson(result);
+    else printResult(result);
+  } catch (error) {
+    ended.abort();
+    await telling;
+    if (!detach.signal.aborted || !isGrpcCancelledError(error)) throw problemOf(error, run);
+    sayDetached(dataset, run);
+    process.exitCode = INTERRUPTED;
+  } finally {
+    process.removeListener('SIGINT', interrupt);
+  }
+}
+
+/** Prints files as they are applied. It is an extra: where PostgreSQL cannot tell, the wait goes on without. */
+async function tellProgress(
+  db: Queryable,
+  dataset: Dataset,
+  since: number,
+  ended: AbortSignal,
+): Promise<void> {
+  try {
+    let last = since;
+    for (let over = false; !over;) {
+      over = await aborted(ended, PROGRESS_MS);
+      const files = await appliedSince(db, { dataset: dataset.name, id: last });
+      for (const file of files.slice(0, MAX_LINES)) print(progressLine(file));
+      if (files.length > MAX_LINES) print(`… and ${counted(files.length - MAX_LINES, 'more file')}`);
+      last = files.at(-1)?.id ?? last;
+    }
+  } catch {
+    note('no more progress to show: PostgreSQL cannot be asked; the run goes on');
+  }
+}
+
+/** Waits for the signal at most this long. @returns whether it came */
+function aborted(signal: AbortSignal, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve(true);
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve(signal.aborted);
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+function progressLine({ key, exportType, read, inserted, updated }: AppliedFile): string {
+  const name = printable(key.slice(key.lastIndexOf('/') + 1));
+  return `${name}  ${exportType}  read ${count(read)}  inserted ${count(inserted)}  updated ${count(updated)}`;
+}
+
+function printResult(result: IngestResult): void {
+  const { rows } = result;
+  print(`${counted(result.applied, 'file')} applied, ${count(result.archived)} archived`);
+  print(
+    `rows: read ${count(rows.read)}, inserted ${count(rows.inserted)}, updated ${count(rows.updated)}, ` +
+      `unchanged ${count(rows.unchanged)}, superseded ${count(rows.superseded)}, stale ${count(rows.stale)}, ` +
+      `alarm ${count(rows.alarm)}, sentinel ${count(rows.sentinel)}, rejected ${count(rows.rejected)}`,
+  );
+  print(`watermark: ${result.watermark === null ? 'none' : printable(result.watermark)}`);
+  printKeys('not moved', result.notMoved);
+  printKeys('late', result.late);
+  printKeys('changed', result.changed);
+  printKeys('future', result.future);
+  if (result.covered > 0) print(`covered: ${count(result.covered)}`);
+  if (result.ignored > 0) print(`ignored: ${count(result.ignored)}`);
+}
+
+function printKeys(title: string, { total, keys }: KeyList): void {
+  if (total === 0) return;
+  print(`${title}: ${count(total)}`);
+  for (const key of keys) print(`  ${printable(key)}`);
+}
+
+/** A run's failure is one sentence, made by Tidemark; how else a run may end is said here. */
+function problemOf(error: unknown, { workflowId }: RunRef): unknown {
+  if (!(error instanceof WorkflowFailedError)) return error;
+  const { cause } = error;
+  if (cause instanceof ApplicationFailure) return new Problem(cause.message);
+  if (cause instanceof CancelledFailure) return new Problem(`the run ${workflowId} was cancelled`);
+  if (cause instanceof TerminatedFailure) return new Problem(`the run ${workflowId} was terminated`);
+  return new Problem(`the run ${workflowId} failed (${cause?.name ?? 'no cause given'})`);
+}
+
+function sayDetached(dataset: Dataset, { workflowId }: RunRef): void {
+  note(`\ndetached; the run goes on.
+  reattach:  tidemark start ${dataset.name} --wait
+  cancel:    temporal workflow cancel --workflow-id ${printable(workflowId)}`);
+}

@@ -1,0 +1,35 @@
+/** The state of a dataset's objects right now: read only, nothing is noted. */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import { classify, type ClassifiedFile } from '../domain/states.ts';
+import { readPageFacts } from '../postgres/ledger.ts';
+import type { Servers } from './servers.ts';
+
+/** The most that S3 lists in one answer. */
+const PAGE_SIZE = 1_000;
+
+/** One page of a listing, its files in order of the keys. */
+export interface LivePage {
+  readonly files: readonly ClassifiedFile[];
+  readonly watermark: string | undefined;
+}
+
+/** Lists all pages. A file that was uploaded again is `changed` here until a run has compared its bytes. */
+export async function* listLive(servers: Servers, dataset: Dataset): AsyncGenerator<LivePage, void> {
+  const store = servers.store();
+  let after: string | undefined;
+  do {
+    const page = await store.listPage({
+      prefix: dataset.changesPrefix,
+      ...(after !== undefined && { after }),
+      limit: PAGE_SIZE,
+    });
+    const facts = await readPageFacts(servers.db, {
+      dataset: dataset.name,
+      keys: page.objects.map(({ key }) => key),
+      range: { after, upTo: page.next },
+    });
+    yield { files: classify(dataset, page, facts), watermark: facts.watermark };
+    after = page.next;
+  } while (after !== undefined);
+}

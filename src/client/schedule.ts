@@ -1,0 +1,121 @@
+import type { Command } from 'commander';
+import { ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
+import type { Dataset } from '../datasets/dataset.ts';
+import { applySchedule } from './applySchedule.ts';
+import { datasetNamed, datasetsNamed } from './datasetNamed.ts';
+import { listSchedules } from './listSchedules.ts';
+import { scheduleId } from './openRun.ts';
+import { Problem } from './problem.ts';
+import { withServers, type Servers } from './servers.ts';
+import { print, printable } from './terminal.ts';
+
+/** `schedule` and its verbs. */
+export function addSchedule(program: Command): void {
+  const schedule = program
+    .command('schedule')
+    .summary('the Schedules: apply, list, trigger, pause, resume, delete')
+    .description('One Temporal Schedule for each enabled dataset, its id ingest-<dataset>.');
+  schedule
+    .command('apply')
+    .summary('create or update the Schedule of one or of all enabled datasets')
+    .description(
+      'Creates or updates the Schedules of the enabled datasets; a pause and its note stay. Removes nothing.',
+    )
+    .argument('[dataset]')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ tidemark schedule apply\n  created ingest-inc: */5 * * * * (Africa/Nairobi)',
+    )
+    .action((name?: string) => withServers((servers) => apply(servers, name)));
+  schedule
+    .command('list')
+    .summary('show each Schedule: cron, pause, next and last run')
+    .argument('[dataset]')
+    .option('--json', 'print one JSON document')
+    .addHelpText('after', '\nExample:\n  $ tidemark schedule list')
+    .action((name: string | undefined, options: { json?: boolean }) =>
+      withServers(async (servers) =>
+        listSchedules(await servers.temporal(), datasetsNamed(name), options.json === true),
+      ),
+    );
+  addDeed(
+    schedule,
+    'trigger',
+    'start a run now; skipped while a scheduled one is open',
+    'triggered',
+    (handle) =>
+      // The SDK's default would let it run beside an open one.
+      handle.trigger(ScheduleOverlapPolicy.SKIP),
+  );
+  addDeed(schedule, 'pause', 'start no more runs until resumed', 'paused', (handle, reason) =>
+    handle.pause(reason ?? 'paused with tidemark'),
+  );
+  addDeed(schedule, 'resume', 'go on starting runs', 'resumed', (handle, reason) =>
+    handle.unpause(reason ?? 'resumed with tidemark'),
+  );
+  addDeed(schedule, 'delete', 'remove the Schedule; an open run goes on', 'deleted', (handle) =>
+    handle.delete(),
+  );
+}
+
+async function apply(servers: Servers, name: string | undefined): Promise<void> {
+  const client = await servers.temporal();
+  for (const dataset of toSchedule(name)) {
+    const done = await applySchedule(client, dataset, servers.config.taskQueue);
+    print(`${done} ${scheduleId(dataset.name)}: ${dataset.cron} (${dataset.timeZone})`);
+  }
+}
+
+function toSchedule(name: string | undefined): readonly Dataset[] {
+  if (name === undefined) return datasetsNamed(undefined).filter((dataset) => dataset.enabled);
+  const dataset = datasetNamed(name);
+  if (dataset.enabled) return [dataset];
+  throw new Problem(
+    `${name} is not enabled, so it gets no Schedule. Set enabled: true in src/datasets/${name}.ts and deploy`,
+  );
+}
+
+type Deed = (handle: ScheduleHandle, reason: string | undefined) => Promise<void>;
+
+/** A verb that does one thing to existing Schedules. */
+function addDeed(schedule: Command, verb: string, summary: string, done: string, deed: Deed): void {
+  const command = schedule
+    .command(verb)
+    .summary(summary)
+    .description(
+      `${summary[0]?.toUpperCase()}${summary.slice(1)}. Without a dataset: every Schedule there is.`,
+    )
+    .argument('[dataset]')
+    .addHelpText('after', `\nExample:\n  $ tidemark schedule ${verb} inc`);
+  if (verb === 'pause' || verb === 'resume')
+    command.option('--reason <text>', 'kept as the note of the Schedule');
+  command.action((name: string | undefined, options: { reason?: string }) =>
+    withServers((servers) => doToEach(servers, name, done, (handle) => deed(handle, options.reason))),
+  );
+}
+
+async function doToEach(
+  servers: Servers,
+  name: string | undefined,
+  done: string,
+  deed: (handle: ScheduleHandle) => Promise<void>,
+): Promise<void> {
+  const datasets = datasetsNamed(name);
+  const client = await servers.temporal();
+  let found = 0;
+  for (const dataset of datasets) {
+    const id = scheduleId(dataset.name);
+    try {
+      await deed(client.schedule.getHandle(id));
+    } catch (error) {
+      if (error instanceof ScheduleNotFoundError) continue;
+      throw error;
+    }
+    found += 1;
+    print(`${done} ${id}`);
+  }
+  if (found > 0) return;
+  const missing =
+    name === undefined ? 'There is no Schedule' : `There is no Schedule ${printable(scheduleId(name))}`;
+  throw new Problem(`${missing}. Create it: tidemark schedule apply${name === undefined ? '' : ` ${name}`}`);
+}

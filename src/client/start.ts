@@ -1,0 +1,76 @@
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import type { Dataset } from '../datasets/dataset.ts';
+import type { ingestDataset } from '../workflows/ingestDataset.ts';
+import { datasetNamed } from './datasetNamed.ts';
+import { followRun, progressBegin } from './followRun.ts';
+import { findOpenRun, manualId, WORKFLOW_TYPE, type RunRef } from './openRun.ts';
+import { withServers, type Servers } from './servers.ts';
+import { note, print, printable, printJson } from './terminal.ts';
+
+/** Options of `start`. */
+export interface StartOptions {
+  readonly wait?: boolean;
+  readonly json?: boolean;
+}
+
+/** `start` */
+export function addStart(program: Command): void {
+  program
+    .command('start')
+    .summary('start a run of a dataset, or attach to the one that is open')
+    .description(
+      'Starts a run: it loads all that is pending, in order, and archives it. Where a run of the dataset is open, ' +
+        'started by anyone, it attaches to that one and starts nothing.',
+    )
+    .argument('<dataset>')
+    .option('--wait', 'follow the run to its end; exit status 1 where it fails')
+    .option('--json', 'print one JSON document: with --wait the result')
+    .addHelpText('after', '\nExample:\n  $ tidemark start inc --wait')
+    .action((name: string, options: StartOptions) =>
+      withServers((servers) => start(servers, datasetNamed(name), options)),
+    );
+}
+
+async function start(servers: Servers, dataset: Dataset, options: StartOptions): Promise<void> {
+  const client = await servers.temporal();
+  const json = options.json === true;
+  const since = options.wait === true && !json ? await progressBegin(servers.db, dataset) : undefined;
+  const open = await findOpenRun(client, dataset.name);
+  const run = open ?? (await startManually(client, dataset, servers.config.taskQueue));
+  const { workflowId, runId } = run;
+  await sayWhereNobodyWorks(client, servers.config.taskQueue);
+  if (!json) {
+    print(`${open ? 'attached to the open run' : 'started'} ${printable(workflowId)}, run id ${runId}`);
+  } else if (options.wait !== true) {
+    printJson({ workflowId, runId, attached: open !== undefined });
+  }
+  if (options.wait === true) await followRun(servers, { dataset, run, since, json });
+}
+
+async function startManually(client: Client, dataset: Dataset, taskQueue: string): Promise<RunRef> {
+  const handle = await client.workflow.start<typeof ingestDataset>(WORKFLOW_TYPE, {
+    workflowId: manualId(dataset.name),
+    taskQueue,
+    args: [{ dataset: dataset.name }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `${dataset.name}: load what is pending, started by hand`,
+  });
+  return { workflowId: handle.workflowId, runId: handle.firstExecutionRunId };
+}
+
+/** A run without a worker waits without a word. */
+async function sayWhereNobodyWorks(client: Client, taskQueue: string): Promise<void> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: WORKFLOW_TASKS,
+  });
+  if (pollers?.length) return;
+  note(
+    `no worker polls the task queue ${printable(taskQueue)}; the run goes on once one does: npm run worker`,
+  );
+}
+
+/** `TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
+const WORKFLOW_TASKS = 1;

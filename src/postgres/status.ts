@@ -1,0 +1,46 @@
+/** What `status` shows of a dataset besides the listing. */
+
+import type { Queryable } from './queryable.ts';
+
+/** A row of `tickets.dataset_status`, without what a listing knows better. */
+export interface DatasetStatus {
+  readonly watermark: string | null;
+  readonly lastAppliedAt: Date | null;
+  readonly lastCheckedAt: Date | null;
+  readonly freshnessSeconds: number | null;
+  readonly rows: number;
+  readonly archiveDebt: number;
+  readonly truncated: boolean;
+}
+
+/** Reads the view; `undefined` for a dataset that no run has listed and no migration has made known. */
+export async function readDatasetStatus(db: Queryable, dataset: string): Promise<DatasetStatus | undefined> {
+  const [row] = await db.query<DatasetStatus>(
+    `select watermark, last_applied_at as "lastAppliedAt", last_checked_at as "lastCheckedAt",
+       freshness_seconds as "freshnessSeconds", rows::float8 as rows, archive_debt::float8 as "archiveDebt", truncated
+     from tickets.dataset_status where dataset = $1`,
+    [dataset],
+  );
+  return row;
+}
+
+/** An open refusal of a file. */
+export interface OpenFailure {
+  readonly key: string;
+  readonly etag: string;
+  readonly kind: string;
+  readonly line: number | null;
+  readonly column: string | null;
+  readonly since: Date;
+}
+
+/** All open failures, in order of their keys; of one key the newest first. */
+export function readOpenFailures(db: Queryable, dataset: string): Promise<OpenFailure[]> {
+  return db.query<OpenFailure>(
+    `select source_key as key, etag, kind, line::float8 as line, column_name as "column", since
+     from tickets.import_failures
+     where dataset = $1 and resolved_at is null and kind <> 'FileChanged'
+     order by source_key collate "C", last_at desc`,
+    [dataset],
+  );
+}
