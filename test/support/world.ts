@@ -1,6 +1,6 @@
 /** A world of a test's own: a migrated database, a bucket, a task queue; and what a user and an exporter do in it. */
 
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import {
@@ -52,6 +52,7 @@ export class World {
   readonly deps: Deps;
   readonly s3 = new S3Client({ forcePathStyle: true });
   readonly env: Readonly<Record<string, string>>;
+  readonly #processes: ChildProcess[] = [];
   readonly #workers: { worker: Worker; done: Promise<void> }[] = [];
 
   constructor(parts: Shared, name: string, datasets: readonly Dataset[]) {
@@ -77,7 +78,11 @@ export class World {
   /** Puts an object; a bare file name goes under the dataset's change prefix. @returns its key */
   async put(name: string, body: string | Buffer): Promise<string> {
     const key = name.includes('/') ? name : this.dataset.changesPrefix + name;
-    await this.s3.send(new PutObjectCommand({ Bucket: this.name, Key: key, Body: body }));
+    // The length is given because the SDK takes an empty body for a stream of unknown length, and warns.
+    const bytes = Buffer.from(body);
+    await this.s3.send(
+      new PutObjectCommand({ Bucket: this.name, Key: key, Body: bytes, ContentLength: bytes.length }),
+    );
     return key;
   }
 
@@ -122,6 +127,15 @@ export class World {
     return worker;
   }
 
+  /** Starts a worker of this world in a process of its own. */
+  workProcess(): ChildProcess {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/worker.ts'], this.#spawnOptions(this.env));
+    child.stdout?.on('data', (data: Buffer) => hear(data.toString()));
+    child.stderr?.on('data', (data: Buffer) => hear(data.toString()));
+    this.#processes.push(child);
+    return child;
+  }
+
   async start(workflowId = `${this.name}-run`): Promise<WorkflowHandle<typeof ingestDataset>> {
     return this.shared.temporal.workflow.start<typeof ingestDataset>('ingestDataset', {
       args: [{ dataset: this.dataset.name }],
@@ -155,21 +169,26 @@ export class World {
 
   /** Runs node in the project's root, in this world's environment and no other. */
   async command(args: readonly string[], env: Readonly<Record<string, string>> = this.env): Promise<Printed> {
-    const child = spawn(process.execPath, args, {
-      cwd: fileURLToPath(new URL('../../', import.meta.url)),
-      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = spawn(process.execPath, args, this.#spawnOptions(env));
     const out = { stdout: '', stderr: '' };
-    child.stdout.on('data', (data: Buffer) => (out.stdout += data.toString()));
-    child.stderr.on('data', (data: Buffer) => (out.stderr += data.toString()));
+    child.stdout?.on('data', (data: Buffer) => (out.stdout += data.toString()));
+    child.stderr?.on('data', (data: Buffer) => (out.stderr += data.toString()));
     const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
     hear(out.stdout);
     hear(out.stderr);
     return { status, ...out };
   }
 
+  #spawnOptions(env: Readonly<Record<string, string>>): SpawnOptions {
+    return {
+      cwd: fileURLToPath(new URL('../../', import.meta.url)),
+      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    };
+  }
+
   async close(): Promise<void> {
+    await Promise.all(this.#processes.map(ended));
     for (const { worker, done } of this.#workers) {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await done;
@@ -180,6 +199,13 @@ export class World {
     await this.db.end();
     await this.shared.admin.unsafe(`drop database ${this.name}`);
   }
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  await exit;
 }
 
 /** A ledger row in short. */

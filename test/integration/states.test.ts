@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import type { WorkflowFailedError } from '@temporalio/client';
+import { inc } from '../../src/datasets/inc.ts';
+import { fileName, incFile, type Cells } from '../support/incFile.ts';
+import { readTable } from '../support/tables.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+const ticket = (id: string, cells: Cells = {}): Cells => ({ ticket_id: id, ...cells });
+const BAD = ticket('T-bad', { mttr: 'hushhush soon' });
+const full = (n: number): string => inc.changesPrefix + fileName(n);
+
+/** What an operator sees: `status --json`. */
+interface Status {
+  readonly watermark: string | null;
+  readonly rows: number;
+  readonly pending: string[];
+  readonly late: string[];
+  readonly changed: string[];
+  readonly future: string[];
+  readonly failed: { key: string; kind: string; line: number | null; column: string | null }[];
+  readonly archiveDebt: number;
+}
+
+describe('the states of a file', function () {
+  this.timeout(120_000);
+  let world: World;
+  beforeEach(async () => {
+    world = await openWorld();
+  });
+  afterEach(() => world.close());
+
+  async function status(): Promise<Status> {
+    const { stdout, stderr } = await world.client('status', 'inc', '--json');
+    assert.equal(stderr, '');
+    const [dataset] = (JSON.parse(stdout) as { datasets: Status[] }).datasets;
+    assert.ok(dataset);
+    return dataset;
+  }
+
+  async function failure(): Promise<{ message: string; type: string | null | undefined }> {
+    try {
+      await world.run();
+    } catch (error) {
+      const { message, type } = (error as WorkflowFailedError).cause as Error & { type?: string };
+      return { message, type };
+    }
+    throw new Error('the run did not fail');
+  }
+
+  it('pending: loaded in order, however late it was put', async () => {
+    await world.put(fileName(2), incFile([ticket('A', { priority: 'second' })]));
+    await world.put(fileName(1), incFile([ticket('A', { priority: 'first' })]));
+    assert.deepEqual((await status()).pending, [full(1), full(2)]);
+    const result = await world.run();
+    assert.equal(result.applied, 2);
+    assert.equal((await readTable(world.db, inc)).get('A')?.['priority'], 'second');
+    const after = await status();
+    assert.deepEqual([after.pending, after.watermark, after.rows], [[], full(2), 1]);
+  });
+
+  it('poison third of five: two applied, three left, the failure names key, line and column; mended, it goes on', async () => {
+    for (const n of [1, 2, 4, 5]) await world.put(fileName(n), incFile([ticket(`T${n}`)]));
+    await world.put(fileName(3), incFile([ticket('T3'), BAD]));
+    const { message, type } = await failure();
+    assert.equal(type, 'RowsRejected');
+    assert.match(message, new RegExp(`^inc ${full(3)} line 3 column mttr: 1 row rejected`));
+    assert.deepEqual([...(await readTable(world.db, inc)).keys()].sort(), ['T1', 'T2']);
+    const seen = await status();
+    assert.deepEqual(seen.pending, [full(4), full(5)]);
+    assert.deepEqual(
+      seen.failed.map(({ key, kind, line, column }) => ({ key, kind, line, column })),
+      [{ key: full(3), kind: 'RowsRejected', line: 3, column: 'mttr' }],
+    );
+    const rejects = await world.db.query(`select source_key, line::int, column_name from tickets.import_rejects`);
+    assert.deepEqual(rejects, [{ source_key: full(3), line: 3, column_name: 'mttr' }]);
+
+    await world.put(fileName(3), incFile([ticket('T3')]));
+    assert.equal((await world.run()).applied, 3);
+    assert.deepEqual((await status()).failed, []);
+  });
+
+  it('poison third of five: after skip the next run goes on, the file in skipped/, the watermark unmoved by it', async () => {
+    for (const n of [1, 2, 4, 5]) await world.put(fileName(n), incFile([ticket(`T${n}`)]));
+    await world.put(fileName(3), incFile([BAD]));
+    await failure();
+    const skipped = await world.client('skip', 'inc', full(3), '--reason', 'exporter defect 7');
+    assert.deepEqual([skipped.status, skipped.stderr], [0, '']);
+    assert.equal((await status()).watermark, full(2));
+    assert.equal((await world.run()).applied, 2);
+    assert.deepEqual(await world.keys(inc.skippedPrefix), [inc.skippedPrefix + fileName(3)]);
+    const [row] = (await world.ledger()).filter(({ type }) => type === 'skipped');
+    assert.equal(row?.key, full(3));
+    assert.equal(row?.metadata['reason'], 'exporter defect 7');
+  });
+
+  it('failed: not read again until it changes', async () => {
+    await world.put(fileName(1), incFile([BAD]));
+    await failure();
+    const first = await world.db.query(`select attempts, last_at from tickets.import_failures`);
+    const again = await failure();
+    assert.equal(again.type, 'RowsRejected');
+    assert.match(again.message, /line 2 column mttr/);
+    assert.deepEqual(await world.db.query(`select attempts, last_at from tickets.import_failures`), first);
+  });
+
+  it('late: held and reported, in status and in the result', async () => {
+    await world.put(fileName(2), incFile([ticket('A')]));
+    await world.run();
+    await world.put(fileName(1), incFile([ticket('B')]));
+    const result = await world.run();
+    assert.deepEqual([result.applied, result.late], [0, { total: 1, keys: [full(1)] }]);
+    assert.deepEqual((await status()).late, [full(1)]);
+    assert.deepEqual(await world.keys(inc.changesPrefix), [full(1)]);
+  });
+
+  it('late, where the dataset applies them: a newer stored row wins, and the watermark does not move', async () => {
+    const applying = await openWorld([{ ...inc, latePolicy: 'apply' }]);
+    const at = (time: string): Cells => ({ updated_at: time });
+    try {
+      await applying.put(
+        fileName(2),
+        incFile([ticket('A', at('2026-02-02 10:00:00')), ticket('B', at('2026-02-01 10:00:00')), ticket('N')]),
+      );
+      await applying.run();
+      await applying.put(
+        fileName(1),
+        incFile([
+          ticket('A', { ...at('2026-02-01 10:00:00'), priority: 'older' }),
+          ticket('B', { ...at('2026-02-02 10:00:00'), priority: 'newer' }),
+          ticket('C', at('2026-02-01 10:00:00')),
+          ticket('N', { ...at('2026-02-01 10:00:00'), priority: 'dated' }),
+        ]),
+      );
+      assert.equal((await applying.run()).watermark, full(2));
+      const table = await readTable(applying.db, inc);
+      const priorities = ['A', 'B', 'C', 'N'].map((id) => table.get(id)?.['priority']);
+      assert.deepEqual(priorities, ['hushhush priority', 'newer', 'hushhush priority', 'dated']);
+      const row = (await applying.ledger()).at(-1);
+      assert.deepEqual([row?.type, row?.inserted, row?.updated, row?.stale], ['late', 1, 2, 1]);
+    } finally {
+      await applying.close();
+    }
+  });
+
+  it('changed: an applied key with other content is left alone and reported; the same content again is archived', async () => {
+    const applied = incFile([ticket('A')]);
+    await world.put(fileName(1), applied);
+    await world.run();
+    await world.put(fileName(1), incFile([ticket('A', { priority: 'other' })]));
+    const result = await world.run();
+    assert.deepEqual([result.applied, result.changed], [0, { total: 1, keys: [full(1)] }]);
+    assert.deepEqual((await status()).changed, [full(1)]);
+    await world.put(fileName(1), applied);
+    assert.equal((await world.run()).archived, 1);
+    assert.deepEqual(await world.keys(inc.changesPrefix), []);
+  });
+
+  it('covered: at or below a watermark adopted from another loader, left and counted', async () => {
+    await world.db.query(
+      `insert into tickets.import_meta (dataset, source_key, export_type, metadata)
+       values ('inc', $1, 'adopted', jsonb_build_object('source_max_key', $1::text))`,
+      [full(2)],
+    );
+    for (const n of [1, 2, 3]) await world.put(fileName(n), incFile([ticket(`T${n}`)]));
+    const result = await world.run();
+    assert.deepEqual([result.applied, result.covered, result.late.total], [1, 2, 0]);
+    assert.deepEqual(await world.keys(inc.changesPrefix), [full(1), full(2)]);
+    assert.equal((await world.ledger()).at(-1)?.type, 'delta');
+  });
+
+  it('future: a stamp beyond S3 its own clock is left and reported, and makes no later file late', async () => {
+    const name = '2999-01-01T00-00-00.csv';
+    await world.put(name, incFile([ticket('F')]));
+    await world.put(fileName(1), incFile([ticket('A')]));
+    const result = await world.run();
+    assert.deepEqual([result.applied, result.future.keys], [1, [inc.changesPrefix + name]]);
+    assert.deepEqual((await status()).future, [inc.changesPrefix + name]);
+    assert.equal(result.watermark, full(1));
+  });
+
+  it('vanished: listed, gone when read, unknown to the ledger: stops the dataset until skip', async () => {
+    const key = await world.put(fileName(1), incFile([ticket('A')]));
+    await world.put(fileName(2), incFile([ticket('B')]));
+    const read = world.deps.store.read;
+    const vanishing = { ...world.deps.store, read: vanishBefore(key, read) };
+    Object.assign(world.deps, { store: vanishing });
+    const { type, message } = await failure();
+    assert.equal(type, 'FileVanished');
+    assert.match(message, new RegExp(`${full(1)}.*skip`));
+    assert.equal((await failure()).type, 'FileVanished');
+    assert.deepEqual(
+      (await status()).failed.map((f) => [f.key, f.kind]),
+      [[full(1), 'FileVanished']],
+    );
+    assert.equal((await world.client('skip', 'inc', fileName(1), '--reason', 'lost for good')).status, 0);
+    assert.equal((await world.run()).applied, 1);
+
+    function vanishBefore(gone: string, real: typeof read): typeof read {
+      return async (input) => {
+        if (input.key === gone) await world.remove(gone);
+        return real(input);
+      };
+    }
+  });
+
+  it('applied but not archived, the copy made or not: the next run finishes the move and loads nothing', async () => {
+    const bare = await world.put(fileName(1), incFile([ticket('A')]));
+    await world.load(bare);
+    const copied = await world.put(fileName(2), incFile([ticket('B')]));
+    await world.load(copied);
+    await world.put(inc.processedPrefix + fileName(2), incFile([ticket('B')]));
+    const moved = await world.put(fileName(3), incFile([ticket('C')]));
+    await world.load(moved);
+    await world.put(inc.processedPrefix + fileName(3), incFile([ticket('C')]));
+    await world.remove(moved);
+    assert.equal((await status()).archiveDebt, 3);
+    const result = await world.run();
+    assert.deepEqual([result.applied, result.archived], [0, 3]);
+    const after = await status();
+    assert.deepEqual([after.archiveDebt, await world.keys(inc.changesPrefix)], [0, []]);
+  });
+
+  it('an archive that has other bytes under the name keeps them; ours go beside it', async () => {
+    await world.put(inc.processedPrefix + fileName(1), 'somebody else');
+    await world.put(fileName(1), incFile([ticket('A')]));
+    await world.run();
+    assert.equal((await world.content(inc.processedPrefix + fileName(1))).toString(), 'somebody else');
+    assert.equal((await world.keys(inc.processedPrefix)).length, 2);
+    assert.deepEqual(await world.keys(inc.changesPrefix), []);
+  });
+
+  it('ignored: names that are no real time, folders and foreign objects are counted and left', async () => {
+    const names = ['2026-02-30T10-00-00.csv', '2026-01-01T24-00-00.csv', 'notes.txt', 'full/', 'old/2026-01-01T00-00-00.csv'];
+    for (const name of names) await world.put(inc.changesPrefix + name, '');
+    const result = await world.run();
+    assert.deepEqual([result.ignored, result.applied], [names.length, 0]);
+    assert.equal((await world.keys(inc.changesPrefix)).length, names.length);
+  });
+
+  it('settling: a dataset with a settle time waits for a young file, and everything after it waits too', async () => {
+    const waiting = await openWorld([{ ...inc, settleMs: 3_600_000 }]);
+    try {
+      await waiting.put(fileName(1), incFile([ticket('A')]));
+      assert.equal((await waiting.run()).applied, 0);
+      assert.deepEqual(await waiting.ledger(), []);
+    } finally {
+      await waiting.close();
+    }
+  });
+});
