@@ -149,7 +149,9 @@ function classifyObject(
   const failure = facts.failures.find((f) => f.kind !== 'FileVanished' && sameContent(f, object));
   if (failure && !(late && rules.latePolicy === 'hold')) return { ...file, state: 'failed', failure };
   if (late) return { ...file, state: 'late' };
-  if (serverTime - object.lastModified < rules.settleMs) return { ...file, state: 'settling' };
+  // S3's Date counts whole seconds and may lie before a last-modified time: no settle time means no comparison.
+  const young = rules.settleMs > 0 && serverTime - object.lastModified < rules.settleMs;
+  if (young) return { ...file, state: 'settling' };
   return { ...file, state: 'pending' };
 }
 
