@@ -28,8 +28,9 @@ export interface ObjectBody {
   readonly etag: string;
   /**
    * The bytes, once. Ends only when exactly `size` bytes came; fails with `S3Unavailable` where fewer or more did,
-   * and with `Stalled` where none came for the store's stall time, whatever the socket says. Leaving the loop early or
-   * aborting the signal destroys the connection.
+   * and with `Stalled` where none came for the store's stall time, whatever the socket says; the time that the loop's
+   * body takes does not count. Leaving the loop early or aborting the signal destroys the connection; until one of
+   * these or the end, an open body holds one.
    */
   readonly chunks: AsyncIterable<Buffer>;
 }
@@ -68,7 +69,8 @@ export interface ObjectStore {
   /**
    * Moves an object so that nothing can be destroyed: copy under the ETag, verify, delete under the same ETag.
    * Repeatable after a crash at any point. Where `to` has other bytes, the copy goes beside it, with the ETag in its
-   * name. Objects above 5 GiB are copied in parts.
+   * name; where these are others again, it fails with `ArchiveRefused`. Objects above 5 GiB are copied in parts. The
+   * copy keeps metadata and tags and records the source's ETag as `tidemark-etag`, by which a repeat knows it.
    */
   move(input: {
     readonly from: ObjectKey;
