@@ -1,0 +1,82 @@
+/** The runs whose histories are frozen at each release: one for each way that the workflow can go. */
+
+import { inc } from '../../src/datasets/inc.ts';
+import type { Dataset } from '../../src/datasets/dataset.ts';
+import { fileName, incFile } from '../support/incFile.ts';
+import type { World } from '../support/world.ts';
+
+/** A run to record: what lies in the bucket, what the dataset is, how it goes. */
+export interface Scenario {
+  readonly name: string;
+  readonly dataset?: Partial<Dataset>;
+  arrange(world: World): Promise<void>;
+  /** Meddles with the run while it goes. */
+  meddle?(world: World): Promise<void>;
+}
+
+const put = async (world: World, ...numbers: readonly number[]): Promise<void> => {
+  for (const n of numbers) await world.put(fileName(n), incFile([{ ticket_id: `T${n}` }]));
+};
+const putBad = (world: World, n: number): Promise<string> =>
+  world.put(fileName(n), incFile([{ ticket_id: 'B', mttr: 'x' }]));
+
+export const SCENARIOS: readonly Scenario[] = [
+  { name: 'nothing-pending', arrange: async () => undefined },
+  { name: 'small-files', arrange: (world) => put(world, 1, 2, 3) },
+  {
+    name: 'large-file',
+    arrange: async (world) => {
+      const rows = Array.from({ length: 400 }, (_unused, n) => ({ ticket_id: `L${n}`, title: 'x'.repeat(1000) }));
+      await world.put(fileName(1), incFile(rows));
+      await put(world, 2);
+    },
+  },
+  {
+    name: 'poison-third-of-five',
+    arrange: async (world) => {
+      await put(world, 1, 2, 4, 5);
+      await putBad(world, 3);
+    },
+  },
+  {
+    name: 'failed-before',
+    arrange: async (world) => {
+      const key = await putBad(world, 1);
+      await world.load(key).catch(() => undefined);
+    },
+  },
+  {
+    name: 'late-held-and-applied-before',
+    arrange: async (world) => {
+      await put(world, 2, 3);
+      await world.load(inc.changesPrefix + fileName(2));
+      await put(world, 1);
+    },
+  },
+  {
+    name: 'late-applied',
+    dataset: { latePolicy: 'apply' },
+    arrange: async (world) => {
+      await put(world, 2);
+      await world.load(inc.changesPrefix + fileName(2));
+      await put(world, 1);
+    },
+  },
+  { name: 'settling', dataset: { settleMs: 3_600_000 }, arrange: (world) => put(world, 1) },
+  { name: 'archives-nothing', dataset: { archive: false }, arrange: (world) => put(world, 1, 2) },
+  {
+    name: 'dataset-held-then-free',
+    arrange: (world) => put(world, 1, 2),
+    meddle: (world) =>
+      world.db.transaction(async (tx) => {
+        await tx.query(`select from tickets.dataset_state where dataset = 'inc' for update`);
+        await tx.query(`select pg_sleep(2)`);
+      }),
+  },
+  {
+    name: 'continued-as-new',
+    arrange: async (world) => {
+      for (let n = 0; n < 420; n++) await put(world, n);
+    },
+  },
+];
