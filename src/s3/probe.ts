@@ -20,7 +20,7 @@ import { TidemarkFailure } from '../domain/failures.ts';
  * `honoured`: done where the condition holds, refused where it does not. `ignored`: done although it does not hold.
  * `unusable`: refused although it holds.
  */
-export type ConditionState = 'honoured' | 'ignored' | 'unusable';
+type ConditionState = 'honoured' | 'ignored' | 'unusable';
 
 /** What a store does with the conditions that reads and moves set. */
 export interface ConditionReport {

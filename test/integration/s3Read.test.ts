@@ -161,7 +161,7 @@ describe('reading from servers that misbehave', () => {
     assert.equal(getEventListeners(signal, 'abort').length, 0);
   });
 
-  it('a signal keeps no listener of a body that broke that nobody looped over', async () => {
+  it('a signal keeps no listener of a body that broke and that nobody looped over', async () => {
     await at((_, res) => begin(res));
     const { signal } = new AbortController();
     await store.read({ ...place, signal });
