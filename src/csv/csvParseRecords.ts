@@ -1,6 +1,7 @@
 import { CsvError, type Info, Parser } from 'csv-parse';
-import { MAX_RECORD_BYTES, RecordFault, type RecordHandler, type RecordSource } from '../rows/records.ts';
+import { type CsvRecord, MAX_RECORD_BYTES, RecordFault, type RecordSource } from '../rows/records.ts';
 import { ByteWindow } from './byteWindow.ts';
+import { RecordView } from './recordView.ts';
 import { TextCheck, textFault } from './textCheck.ts';
 
 const LF = 0x0a;
@@ -12,16 +13,20 @@ const TOO_LONG = {
 /** csv-parse looks a few bytes ahead: a record that just ended may still seem open by so many bytes. */
 const LOOK_AHEAD = 8;
 
+/** Takes a record, and where it ends, its line break included: an offset in all that the source was fed. */
+export type ParsedRecordHandler = (record: CsvRecord, end: number) => void;
+
 /**
  * Records by csv-parse.
  *
  * Line numbers are ours, counted in the bytes: csv-parse tells a record's last line, and counts a `\r\n` inside quotes
  * twice. Where a record ends is csv-parse's: its `bytes`.
  */
-export function csvParseRecords(handler: RecordHandler, firstLine = 1): RecordSource {
+export function csvParseRecords(handler: ParsedRecordHandler, firstLine = 1): RecordSource {
   /** The bytes from the end of the last record on. */
   const window = new ByteWindow();
   const text = new TextCheck();
+  const record = new RecordView();
   /** The line on which the window begins. */
   let line = firstLine;
   /** Bad text was seen: every record's fields are looked at from then on, to say where. */
@@ -43,7 +48,9 @@ export function csvParseRecords(handler: RecordHandler, firstLine = 1): RecordSo
       const raw = window.view(begin, endOfText(begin, info.bytes));
       if (raw.length > MAX_RECORD_BYTES) throw new RecordFault({ ...TOO_LONG, line });
       if (suspect) checkText(fields, line);
-      handler({ fields, line, raw });
+      fill(record, fields, raw);
+      record.line = line;
+      if (!record.isBlank) handler(record, info.bytes);
       line += countLines(window.view(begin, info.bytes));
       window.dropTo(info.bytes);
       return null;
@@ -98,6 +105,16 @@ export function csvParseRecords(handler: RecordHandler, firstLine = 1): RecordSo
       await new Promise<void>((resolve, reject) => parser.end(settle(resolve, reject)));
     },
   };
+}
+
+/** The fields, byte strings, side by side in a buffer; there is room, since the record has them all. */
+function fill(record: RecordView, fields: readonly string[], raw: Buffer): void {
+  if (record.bytes.length < raw.length) record.bytes = Buffer.allocUnsafe(2 * raw.length);
+  record.rawBytes = raw;
+  record.rawEnd = raw.length;
+  record.count = 0;
+  let at = 0;
+  for (const field of fields) record.add(at, (at += record.bytes.write(field, at, 'latin1')));
 }
 
 function checkText(fields: readonly string[], line: number): void {

@@ -1,45 +1,44 @@
-import { decode, encode } from './byteText.ts';
-import { COPY_NULL, copyCell } from './copyText.ts';
+import type { Column } from '../datasets/dataset.ts';
+import { Cell } from './cell.ts';
 
 /** How many spellings of one column are remembered, and how long they may be: at most about 1 MiB a column. */
 const MEMO_SIZE = 4096;
 const MEMO_LENGTH = 256;
 
-/** A cell of a canonical column, ready for COPY. */
-export interface CanonicalCell {
-  readonly cell: string;
+/** What a canonical column's cell stands for. */
+export interface CanonicalValue {
+  /** The value to store; empty for NULL. */
+  readonly value: Cell;
   /** It is one of the canonical values, or NULL. */
   readonly known: boolean;
 }
 
-/** How a canonical column's cells (byte strings) are read. */
-export type CanonicalReader = (bytes: string) => CanonicalCell;
-
-/** The reader of a column with canonical values; spellings repeat, so that they are worked out once. */
-export function canonicalReader(canonical: {
-  readonly values: readonly string[];
-  readonly separators: boolean;
-}): CanonicalReader {
+/** Reads the cells of a column with canonical values; spellings repeat, so that they are worked out once. */
+export function canonicalReader(canonical: NonNullable<Column['canonical']>): (cell: Cell) => CanonicalValue {
   const gaps = canonical.separators ? /[\s_-]+/g : /\s+/g;
   const match = (text: string) => text.replace(gaps, ' ').trim().toLowerCase();
   const values = new Map(canonical.values.map((value) => [match(value), value]));
-  const memo = new Map<string, CanonicalCell>();
+  const memo = new Map<string, CanonicalValue>();
 
-  function work(bytes: string): CanonicalCell {
-    const text = decode(bytes).replace(/\s+/g, ' ').trim();
-    if (text === '') return { cell: COPY_NULL, known: true };
+  function work(cell: Cell): CanonicalValue {
+    const text = cell.text().replace(/\s+/g, ' ').trim();
     const value = values.get(match(text));
-    return { cell: copyCell(encode(value ?? text)), known: value !== undefined };
+    return { value: cellOf(value ?? text), known: value !== undefined || text === '' };
   }
 
-  return (bytes) => {
-    const seen = memo.get(bytes);
-    if (seen) return seen;
-    const cell = work(bytes);
-    // The key is copied: a part of a larger string keeps the whole of it in memory.
-    if (memo.size < MEMO_SIZE && bytes.length <= MEMO_LENGTH) {
-      memo.set(Buffer.from(bytes, 'latin1').toString('latin1'), cell);
+  return (cell) => {
+    if (cell.length > MEMO_LENGTH) return work(cell);
+    const key = cell.ascii();
+    let seen = memo.get(key);
+    if (!seen) {
+      seen = work(cell);
+      if (memo.size < MEMO_SIZE) memo.set(key, seen);
     }
-    return cell;
+    return seen;
   };
+}
+
+function cellOf(text: string): Cell {
+  const bytes = Buffer.from(text);
+  return new Cell().set(bytes, 0, bytes.length);
 }

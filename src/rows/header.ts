@@ -1,6 +1,7 @@
 import type { Column, Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
-import { decode } from './byteText.ts';
+import { Cell } from './cell.ts';
+import type { CsvRecord } from './records.ts';
 
 /** How many unknown header names are told. */
 const MAX_UNKNOWN = 100;
@@ -30,12 +31,12 @@ export interface HeaderPlan {
 /**
  * Reads the header: names are trimmed, their case matters, their order does not.
  *
- * @param names the header's fields, byte strings.
  * @throws TidemarkFailure SchemaMismatch, naming only columns that the dataset expects: a file without a header must
  *   not put its first row into a log.
  */
-export function planHeader(dataset: Dataset, names: readonly string[], line: number): HeaderPlan {
-  const found = names.map((name) => decode(name).trim());
+export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
+  const found = namesIn(header);
+  const { line } = header;
   const stored = Object.entries(dataset.columns);
   const expected = [...stored.map(([name]) => name), dataset.alarmColumn, ...dataset.droppedColumns];
 
@@ -56,6 +57,16 @@ export function planHeader(dataset: Dataset, names: readonly string[], line: num
       return name !== undefined && known.has(name) ? name : `#${field + 1}`;
     },
   };
+}
+
+function namesIn({ bytes, starts, ends, count }: CsvRecord): string[] {
+  const cell = new Cell();
+  return Array.from({ length: count }, (_, field) =>
+    cell
+      .set(bytes, starts[field] ?? 0, ends[field] ?? 0)
+      .text()
+      .trim(),
+  );
 }
 
 function mismatch(what: string, columns: readonly string[], line: number): TidemarkFailure {

@@ -1,12 +1,11 @@
-import { csvParseRecords } from '../csv/csvParseRecords.ts';
+import { changeFileRecords } from '../csv/changeFileRecords.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
-import { Blocks } from './blocks.ts';
-import { isBlank } from './byteText.ts';
-import { rowChecker, type Verdict } from './checkRow.ts';
+import { type Refusal, rowChecker, type Verdict } from './checkRow.ts';
+import { CopyBlock } from './copyBlock.ts';
 import { type HeaderPlan, planHeader } from './header.ts';
 import { RawBytes } from './rawBytes.ts';
-import { type CsvRecord, RecordFault } from './records.ts';
+import { type CsvRecord, RecordFault, type RecordHandler, type RecordSource } from './records.ts';
 import type { Reading, Reject, RowSink } from './row.ts';
 
 /** How many rejected rows are kept, and how many bytes of each. */
@@ -21,6 +20,8 @@ export interface ReadChangeFileInput {
   readonly sink: RowSink;
   /** How many rejected rows the result holds, default 100. */
   readonly keepRejects?: number;
+  /** How records are cut; by default the fastest way that is known. */
+  readonly records?: (handler: RecordHandler) => RecordSource;
 }
 
 /**
@@ -33,14 +34,14 @@ export interface ReadChangeFileInput {
  */
 export async function readChangeFile(input: ReadChangeFileInput): Promise<Reading> {
   const raw = new RawBytes();
-  const blocks = new Blocks(input.sink);
-  const rows = new FileRows(input.dataset, blocks, input.keepRejects ?? KEEP_REJECTS);
-  const source = csvParseRecords((record) => rows.take(record));
+  const block = new CopyBlock(input.sink);
+  const rows = new FileRows(input.dataset, block, input.keepRejects ?? KEEP_REJECTS);
+  const source = (input.records ?? changeFileRecords)((record) => rows.take(record));
 
   async function feed(pieces: Iterable<Buffer>): Promise<void> {
     for (const piece of pieces) {
       await source.feed(piece);
-      if (blocks.full) await blocks.flush();
+      if (block.full) await block.flush();
     }
   }
 
@@ -49,7 +50,7 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
     await feed(raw.rest());
     await source.end();
     rows.end();
-    await blocks.flush();
+    await block.flush();
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
     const malformed = rows.malformed(error);
@@ -62,17 +63,17 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
 /** What one file's records come to. */
 class FileRows {
   private readonly dataset: Dataset;
-  private readonly blocks: Blocks;
+  private readonly block: CopyBlock;
   private readonly keepRejects: number;
   private plan: HeaderPlan | undefined;
-  private check: ((fields: readonly string[], line: number) => Verdict) | undefined;
+  private check: ((record: CsvRecord) => Verdict) | undefined;
   private readonly counts = { read: 0, alarm: 0, sentinel: 0, rejected: 0, sent: 0 };
   private readonly values = { unknownValues: {}, nulled: {} };
   private readonly rejects: Reject[] = [];
 
-  constructor(dataset: Dataset, blocks: Blocks, keepRejects: number) {
+  constructor(dataset: Dataset, block: CopyBlock, keepRejects: number) {
     this.dataset = dataset;
-    this.blocks = blocks;
+    this.block = block;
     this.keepRejects = keepRejects;
   }
 
@@ -82,14 +83,18 @@ class FileRows {
   }
 
   take(record: CsvRecord): void {
-    if (isBlankLine(record)) return;
     if (!this.check) {
-      this.plan = planHeader(this.dataset, record.fields, record.line);
-      this.check = rowChecker(this.dataset, this.plan, this.values);
+      this.plan = planHeader(this.dataset, record);
+      const { dataset, plan, values: counts, block: out } = this;
+      this.check = rowChecker({ dataset, plan, counts, out });
       return;
     }
     this.counts.read += 1;
-    this.judge(record, this.check(record.fields, record.line));
+    const verdict = this.check(record);
+    if (verdict === 'row') this.counts.sent += 1;
+    else if (verdict === 'alarm' || verdict === 'sentinel') this.counts[verdict] += 1;
+    else this.reject(record, verdict);
+    if (this.refused) this.block.drop();
   }
 
   /** The file is read. @throws TidemarkFailure MalformedFile where there was nothing in it. */
@@ -109,34 +114,11 @@ class FileRows {
     return new TidemarkFailure('MalformedFile', what, { line, column, code });
   }
 
-  private judge(record: CsvRecord, verdict: Verdict): void {
-    switch (verdict.is) {
-      case 'row':
-        this.counts.sent += 1;
-        if (!this.refused) this.blocks.add(verdict.copyLine);
-        break;
-      case 'alarm':
-      case 'sentinel':
-        this.counts[verdict.is] += 1;
-        break;
-      case 'reject':
-        this.reject(record, verdict);
-    }
-  }
-
-  private reject({ line, raw }: CsvRecord, { reason, column }: { reason: string; column?: string }): void {
+  private reject({ line, raw }: CsvRecord, refusal: Refusal): void {
     this.counts.rejected += 1;
-    if (this.refused) this.blocks.drop();
     if (this.rejects.length >= this.keepRejects) return;
-    const row = cutText(raw, KEEP_REJECT_BYTES);
-    this.rejects.push({ line, ...(column === undefined ? {} : { column }), reason, row });
+    this.rejects.push({ line, ...refusal, row: cutText(raw, KEEP_REJECT_BYTES) });
   }
-}
-
-/** An unquoted line of white space only. A quoted field is longer in the file than its value. */
-function isBlankLine({ fields, raw }: CsvRecord): boolean {
-  const only = fields.length === 1 ? fields[0] : undefined;
-  return only !== undefined && only.length === raw.length && isBlank(only);
 }
 
 /** The first bytes of a text, as many as fit without splitting a character. */

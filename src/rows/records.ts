@@ -1,19 +1,18 @@
-/**
- * The port between the bytes of a change file and its rows: who cuts records does not know what they mean.
- *
- * Text is passed as *byte strings*: strings whose characters are the bytes 0–255 (Node's `latin1`), so that UTF-8
- * goes through untouched; `byteText.ts` translates.
- */
+/** The port between the bytes of a change file and its rows: who cuts records does not know what they mean. */
 
 /** The longest record, in bytes from its first to its last, the line break after it not counted. */
 export const MAX_RECORD_BYTES = 1024 * 1024;
 
 /** One record, valid only while its handler runs. */
 export interface CsvRecord {
-  /** The fields, unquoted, as byte strings. */
-  readonly fields: readonly string[];
   /** The line on which it begins; the file's first line is line 1. */
   readonly line: number;
+  /** How many fields it has. */
+  readonly count: number;
+  /** Holds the fields, unquoted: field `n` is from `starts[n]` to before `ends[n]`. */
+  readonly bytes: Buffer;
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
   /** The bytes as they stand in the file, without the line break that ends the record. */
   readonly raw: Buffer;
 }
@@ -21,7 +20,7 @@ export interface CsvRecord {
 /** Takes each record in the order of the file; what it throws, the source throws on. */
 export type RecordHandler = (record: CsvRecord) => void;
 
-/** Cuts bytes into records. Empty lines are no records; a line of white space is one. */
+/** Cuts bytes into records. A line that is empty, or has only white space and no quotes, is no record. */
 export interface RecordSource {
   /**
    * Takes the next bytes and hands over every record that is sure to have ended in them.

@@ -1,3 +1,4 @@
+import { changeFileRecords } from '../../src/csv/changeFileRecords.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
 import { TidemarkFailure } from '../../src/domain/failures.ts';
 import { readChangeFile } from '../../src/rows/readFile.ts';
@@ -73,14 +74,15 @@ export interface Outcome {
 export async function outcomeOf(
   dataset: Dataset,
   file: string | Buffer,
-  options: { readonly cuts?: readonly number[]; readonly keepRejects?: number } = {},
+  options: { readonly cuts?: readonly number[]; readonly records?: typeof changeFileRecords } = {},
 ): Promise<Outcome> {
   const blocks: Buffer[] = [];
   const sink = { write: async (block: Buffer) => void blocks.push(block) };
   const chunks = cut(Buffer.from(file), options.cuts ?? []);
-  const keepRejects = options.keepRejects ?? 100;
+  // Every chunk is scanned at once: what is cut in two shall be seen in two.
+  const records = options.records ?? ((handler) => changeFileRecords(handler, { scanAt: 1 }));
   try {
-    const reading = await readChangeFile({ dataset, chunks, sink, keepRejects });
+    const reading = await readChangeFile({ dataset, chunks, sink, records });
     return { reading, blocks, rows: copyRows(dataset, Buffer.concat(blocks)) };
   } catch (failure) {
     if (!(failure instanceof TidemarkFailure)) throw failure;

@@ -1,0 +1,46 @@
+import type { CsvRecord } from '../rows/records.ts';
+
+const FIRST_CAPACITY = 64;
+
+/** The one record that a source hands over again and again. */
+export class RecordView implements CsvRecord {
+  line = 0;
+  count = 0;
+  bytes: Buffer = Buffer.alloc(0);
+  starts = new Int32Array(FIRST_CAPACITY);
+  ends = new Int32Array(FIRST_CAPACITY);
+  /** Where the record's own bytes are, as they stand in the file. */
+  rawBytes: Buffer = this.bytes;
+  rawStart = 0;
+  rawEnd = 0;
+
+  get raw(): Buffer {
+    return this.rawBytes.subarray(this.rawStart, this.rawEnd);
+  }
+
+  add(start: number, end: number): void {
+    if (this.count === this.starts.length) this.grow();
+    this.starts[this.count] = start;
+    this.ends[this.count] = end;
+    this.count += 1;
+  }
+
+  /** Whether it is a line of white space without quotes: a quoted field is longer in the file than its value. */
+  get isBlank(): boolean {
+    if (this.count !== 1) return false;
+    const start = this.starts[0] ?? 0;
+    const end = this.ends[0] ?? 0;
+    if (end - start !== this.rawEnd - this.rawStart) return false;
+    const first = this.bytes[start] ?? 0;
+    // Visible ASCII settles it without a look at the rest.
+    return !(first > 0x20 && first < 0x80) && this.bytes.toString('utf8', start, end).trim() === '';
+  }
+
+  private grow(): void {
+    const [starts, ends] = [this.starts, this.ends];
+    this.starts = new Int32Array(2 * starts.length);
+    this.ends = new Int32Array(2 * ends.length);
+    this.starts.set(starts);
+    this.ends.set(ends);
+  }
+}
