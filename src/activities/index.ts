@@ -3,14 +3,15 @@ import type { Deps } from './deps.ts';
 import type { Activities } from './interface.ts';
 import { listFiles } from './listFiles.ts';
 import { loadFile } from './loadFile.ts';
-import { archiveFile, setAsideFile } from './moveFile.ts';
+import { loadSmallFiles } from './loadSmallFiles.ts';
+import { moveFiles } from './moveFiles.ts';
 
 /** The activities, each bound to what it works with. */
 export function createActivities(deps: Deps): Activities {
   return {
     listFiles: (input) => atBoundary((attempt) => listFiles(deps, input, attempt)),
     loadFile: (input) => atBoundary((attempt) => loadFile(deps, input, attempt)),
-    archiveFile: (input) => atBoundary((attempt) => archiveFile(deps, input, attempt)),
-    setAsideFile: (input) => atBoundary((attempt) => setAsideFile(deps, input, attempt)),
+    loadSmallFiles: (input) => atBoundary((attempt) => loadSmallFiles(deps, input, attempt)),
+    moveFiles: (input) => atBoundary((attempt) => moveFiles(deps, input, attempt)),
   };
 }

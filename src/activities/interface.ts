@@ -2,14 +2,15 @@
 
 import type { ListingSummary } from '../domain/listing.ts';
 import type { RowCounts } from '../domain/counts.ts';
+import type { FailureDetails, FailureKind } from '../domain/failures.ts';
 import type { FileState, KnownFailure } from '../domain/states.ts';
 
 /** The activities. Their failures are `ApplicationFailure`s whose type is a `FailureKind`. */
 export interface Activities {
   listFiles(input: ListFilesInput): Promise<ListFilesResult>;
   loadFile(input: LoadFileInput): Promise<LoadFileResult>;
-  archiveFile(input: MoveFileInput): Promise<MoveFileResult>;
-  setAsideFile(input: MoveFileInput): Promise<MoveFileResult>;
+  loadSmallFiles(input: LoadSmallFilesInput): Promise<LoadSmallFilesResult>;
+  moveFiles(input: MoveFilesInput): Promise<MoveFilesResult>;
 }
 
 export interface ListFilesInput {
@@ -43,14 +44,14 @@ export interface ListFilesResult {
   readonly seen: ListingSummary;
 }
 
+/** How rows meet the table: `inOrder` above the watermark; `late` by the version column, the watermark unmoved. */
+export type LoadMode = 'inOrder' | 'late';
+
 export interface LoadFileInput {
   readonly dataset: string;
   readonly key: string;
   readonly etag: string;
-  /** `inOrder` above the watermark; `late` by the version column, the watermark unmoved. */
-  readonly mode: 'inOrder' | 'late';
-  /** `none` gives up at once where another load holds the dataset. */
-  readonly patience: 'none' | 'bounded';
+  readonly mode: LoadMode;
 }
 
 export type LoadFileResult =
@@ -68,15 +69,35 @@ export type LoadFileResult =
   /** The object is not the listed one any more: list again. */
   | { readonly outcome: 'replaced' };
 
-export interface MoveFileInput {
+/** Small files, loaded one after the other, each in a transaction of its own. */
+export interface LoadSmallFilesInput {
   readonly dataset: string;
-  readonly key: string;
-  readonly etag: string;
+  /** In order. */
+  readonly files: readonly { readonly key: string; readonly etag: string; readonly mode: LoadMode }[];
 }
 
-/** What became of a move to `processed/` or `skipped/`. */
-export interface MoveFileResult {
-  readonly outcome: 'moved' | 'already' | 'changed' | 'missing';
-  /** Where the bytes lie now. */
-  readonly key?: string;
+export interface LoadSmallFilesResult {
+  /** Of the first files, in order; what is missing was not loaded, and nothing of it was applied. */
+  readonly results: readonly LoadFileResult[];
+  /** Why the file after those was refused for good; absent where time ran out or a retry may help. */
+  readonly failure?: { readonly kind: FailureKind; readonly message: string; readonly details: FailureDetails };
+  /** Time ran out: the files left may be tried the same way again. */
+  readonly unfinished?: true;
+}
+
+/** Applied files on their way to `processed/`, skipped ones on theirs to `skipped/`. */
+export interface MoveFilesInput {
+  readonly dataset: string;
+  readonly files: readonly {
+    readonly key: string;
+    readonly etag: string;
+    readonly to: 'processed' | 'skipped';
+  }[];
+}
+
+export interface MoveFilesResult {
+  /** How many lie where they should. */
+  readonly moved: number;
+  /** Those that do not: the source was replaced, or is gone without a copy. */
+  readonly notMoved: readonly { readonly key: string; readonly outcome: 'changed' | 'missing' }[];
 }

@@ -1,8 +1,10 @@
-import type { Dataset } from '../datasets/dataset.ts';
+import type { LockPatience } from '../postgres/apply.ts';
 import { isContent, TidemarkFailure } from '../domain/failures.ts';
-import { applyStaged, type ApplyResult } from '../postgres/apply.ts';
+import type { Dataset } from '../datasets/dataset.ts';
+import { applyStaged } from '../postgres/apply.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
 import { isLoaded } from '../postgres/ledger.ts';
+import type { Session } from '../postgres/pool.ts';
 import { openStaging } from '../postgres/stage.ts';
 import { readChangeFile } from '../rows/readFile.ts';
 import type { Reading, Reject } from '../rows/row.ts';
@@ -12,51 +14,74 @@ import type { LoadFileInput, LoadFileResult } from './interface.ts';
 /**
  * Loads one change file: streams it into staging, then applies it in one short transaction.
  *
- * Repeatable: an attempt that finds the file in the ledger loads nothing. A refused content is remembered in
- * `tickets.import_failures` before the failure is thrown.
+ * Repeatable: an attempt that finds the file in the ledger loads nothing.
  */
 export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attempt): Promise<LoadFileResult> {
   const dataset = findDataset(deps.datasets, input.dataset);
   if (await isLoaded(deps.pool, dataset.name, input.key)) return { outcome: 'already' };
+  const job: LoadJob = {
+    dataset,
+    file: input,
+    patience: 'bounded',
+    provenance: attempt.provenance,
+    open: () => deps.store.read({ key: input.key, etag: input.etag, signal: attempt.signal }),
+  };
+  return remembering(deps, job, (rejects) =>
+    deps.pool.withSession(attempt.signal, (session) => stageAndApply(session, job, rejects)),
+  );
+}
+
+/** One file's way into the table. */
+export interface LoadJob {
+  readonly dataset: Dataset;
+  readonly file: Pick<LoadFileInput, 'key' | 'etag' | 'mode'>;
+  readonly patience: LockPatience;
+  readonly provenance: Readonly<Record<string, string>>;
+  /** Opens the object; called once staging is ready, so that no body is left unread. */
+  open(): Promise<{ readonly chunks: AsyncIterable<Buffer> }>;
+}
+
+/** Stages a file and applies it, on a session that the caller destroys where this fails. */
+export async function stageAndApply(
+  session: Session,
+  job: LoadJob,
+  rejects: Reject[],
+): Promise<LoadFileResult> {
+  const { dataset, file, patience, provenance } = job;
+  const startedAt = Date.now();
+  const staging = await openStaging(session, dataset);
+  const body = await job.open();
+  const reading = await readChangeFile({ dataset, chunks: body.chunks, sink: staging.sink });
+  refuse(dataset, reading, rejects);
+  const staged = await staging.finish();
+  return applyStaged(session, { ...file, dataset, reading, staged, startedAt, patience, provenance });
+}
+
+/**
+ * Runs a load, and remembers in PostgreSQL a content that it refuses, or a file that has vanished, before the failure
+ * is thrown on with its place.
+ */
+export async function remembering(
+  { pool }: Pick<Deps, 'pool'>,
+  { dataset, file }: Pick<LoadJob, 'dataset' | 'file'>,
+  load: (rejects: Reject[]) => Promise<LoadFileResult>,
+): Promise<LoadFileResult> {
   const rejects: Reject[] = [];
   try {
-    return await stageAndApply(deps, dataset, input, attempt, rejects);
+    return await load(rejects);
   } catch (error) {
     if (!(error instanceof TidemarkFailure)) throw error;
     if (error.kind === 'ObjectReplaced') return { outcome: 'replaced' };
-    // Gone, and perhaps archived by another run that applied it meanwhile.
     const vanished = error.kind === 'FileVanished';
-    if (vanished && (await isLoaded(deps.pool, dataset.name, input.key))) return { outcome: 'already' };
-    const failure = error.at({ dataset: dataset.name, key: input.key });
+    // Gone, but perhaps archived by another run that applied it meanwhile.
+    if (vanished && (await isLoaded(pool, dataset.name, file.key))) return { outcome: 'already' };
+    const place = { dataset: dataset.name, key: file.key };
+    const failure = error.at(place);
     if (vanished || isContent(failure.kind)) {
-      await recordFailure(deps.pool, {
-        dataset: dataset.name,
-        key: input.key,
-        etag: input.etag,
-        failure,
-        rejects,
-      });
+      await recordFailure(pool, { ...place, etag: file.etag, failure, rejects });
     }
     throw failure;
   }
-}
-
-async function stageAndApply(
-  { store, pool }: Deps,
-  dataset: Dataset,
-  input: LoadFileInput,
-  { signal, provenance }: Attempt,
-  rejects: Reject[],
-): Promise<ApplyResult> {
-  const startedAt = Date.now();
-  return pool.withSession(signal, async (session) => {
-    const staging = await openStaging(session, dataset);
-    const body = await store.read({ key: input.key, etag: input.etag, signal });
-    const reading = await readChangeFile({ dataset, chunks: body.chunks, sink: staging.sink });
-    refuse(dataset, reading, rejects);
-    const staged = await staging.finish();
-    return applyStaged(session, { ...input, dataset, reading, staged, startedAt, provenance });
-  });
 }
 
 /** Fails where the file has more rejected rows than the dataset allows. */
@@ -73,4 +98,3 @@ function refuse(dataset: Dataset, reading: Reading, rejects: Reject[]): void {
     },
   );
 }
-

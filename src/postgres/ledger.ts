@@ -120,15 +120,20 @@ export async function isLoaded(db: Queryable, dataset: string, key: string): Pro
   return row?.known ?? false;
 }
 
-/** Notes that the object of a key lies where its deed puts it: archived, or under `skipped/`. Repeatable. */
+/** Notes that the objects of these keys lie where their deeds put them. Repeatable. */
 export async function markMoved(
   db: Queryable,
-  input: { readonly dataset: string; readonly key: string; readonly deed: 'loaded' | 'skipped' },
+  input: {
+    readonly dataset: string;
+    readonly keys: readonly string[];
+    readonly to: 'processed' | 'skipped';
+  },
 ): Promise<void> {
   await db.query(
     `update tickets.import_meta set archived_at = clock_timestamp()
-     where dataset = $1 and source_key = $2 and archived_at is null and (export_type = 'skipped') = $3`,
-    [input.dataset, input.key, input.deed === 'skipped'],
+     where dataset = $1 and source_key = any($2::text[]) and archived_at is null
+       and (export_type = 'skipped') = ($3 = 'skipped')`,
+    [input.dataset, input.keys, input.to],
   );
 }
 

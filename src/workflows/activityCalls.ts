@@ -1,7 +1,13 @@
 /** How each activity is called: bounds, retries, summaries. */
 
 import { ActivityFailure, ApplicationFailure, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { Activities, ListedFile, ListFilesInput, ListFilesResult } from '../activities/interface.ts';
+import type {
+  Activities,
+  ListedFile,
+  ListFilesInput,
+  ListFilesResult,
+  LoadSmallFilesResult,
+} from '../activities/interface.ts';
 
 /** The ordinary activities: heartbeating, retried, seen in the UI. */
 export const ordinary = proxyActivities<Activities>({
@@ -51,22 +57,15 @@ export async function unwrapped<T>(activity: Promise<T>): Promise<T> {
   }
 }
 
-/** Whether an activity failed for good: trying again can't help. */
-export function isFinalFailure(error: unknown): boolean {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof ApplicationFailure && (cause.nonRetryable ?? false);
-}
-
 /** The failure of a file that was refused before, or has vanished. */
-export function failureOf(file: ListedFile): ApplicationFailure {
-  const { failure } = file;
-  return ApplicationFailure.create({
-    message: failure?.message ?? `${file.key}: ${file.state}`,
-    ...(failure && { type: failure.kind, details: [withoutMessage(failure)] }),
-    nonRetryable: true,
-  });
+export function failureOf({ key, state, failure }: ListedFile): ApplicationFailure {
+  if (!failure) return finalFailure({ kind: 'InternalError', message: `${key}: ${state}`, details: { key } });
+  const { message, kind, ...details } = failure;
+  return finalFailure({ kind, message, details });
 }
 
-function withoutMessage({ message: _message, ...details }: NonNullable<ListedFile['failure']>): object {
-  return details;
+/** A failure that ends the run: one sentence, its kind as type, its place as details. */
+export function finalFailure(failure: NonNullable<LoadSmallFilesResult['failure']>): ApplicationFailure {
+  const { kind, message, details } = failure;
+  return ApplicationFailure.create({ message, type: kind, details: [details], nonRetryable: true });
 }

@@ -1,11 +1,11 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import type { ListedFile, MoveFileInput, MoveFileResult } from '../activities/interface.ts';
+import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/interface.ts';
 import { local, patient } from './activityCalls.ts';
-import { SMALL_FILE_BYTES } from './load.ts';
+import { MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
 
 /**
- * Moves files out of the way, one behind the loads: a move runs while the next file loads. A move that fails is
+ * Moves files out of the way, one behind the loads: a move runs while the next files load. What can't be moved is
  * reported and does not stop loads; the next run takes it up.
  */
 export class Archiver {
@@ -16,14 +16,12 @@ export class Archiver {
     this.#run = run;
   }
 
-  /** Moves an applied file to `processed/`, once the move before it is through. */
-  async archive(file: ListedFile): Promise<void> {
-    await this.#begin('archiveFile', file);
-  }
-
-  /** Moves a skipped file to `skipped/`, once the move before it is through. */
-  async setAside(file: ListedFile): Promise<void> {
-    await this.#begin('setAsideFile', file);
+  /** Begins to move applied files to `processed/`, skipped ones to `skipped/`, once the move before is through. */
+  async move(files: readonly ListedFile[]): Promise<void> {
+    for (let i = 0; i < files.length; i += MAX_BATCH) {
+      await this.#moving;
+      this.#moving = this.#move(files.slice(i, i + MAX_BATCH));
+    }
   }
 
   /** Waits for the last move. Never fails: what could not be moved is in the run's report. */
@@ -31,34 +29,32 @@ export class Archiver {
     await CancellationScope.nonCancellable(() => this.#moving);
   }
 
-  async #begin(deed: 'archiveFile' | 'setAsideFile', file: ListedFile): Promise<void> {
-    await this.#moving;
-    this.#moving = this.#move(deed, file);
-  }
-
-  async #move(deed: 'archiveFile' | 'setAsideFile', file: ListedFile): Promise<void> {
-    const input: MoveFileInput = { dataset: this.#run.dataset, key: file.key, etag: file.etag };
+  async #move(files: readonly ListedFile[]): Promise<void> {
     try {
-      this.#run.moved(file, await move(deed, file, input));
+      this.#run.moved(await moveFiles(this.#run.dataset, files));
     } catch (error) {
-      // A cancelled run leaves the file for the next one.
-      if (!isCancellation(error)) this.#run.notMoved(file);
+      // A cancelled run leaves the files for the next one.
+      if (!isCancellation(error)) this.#run.notMoved(files.map((file) => file.key));
     }
   }
 }
 
-async function move(
-  deed: 'archiveFile' | 'setAsideFile',
-  file: ListedFile,
-  input: MoveFileInput,
-): Promise<MoveFileResult> {
-  const options = { summary: file.key.slice(file.key.lastIndexOf('/') + 1) };
-  if (file.size <= SMALL_FILE_BYTES) {
+async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise<MoveFilesResult> {
+  const input: MoveFilesInput = {
+    dataset,
+    files: files.map(({ key, etag, state }) => ({
+      key,
+      etag,
+      to: state === 'skipped' ? 'skipped' : 'processed',
+    })),
+  };
+  const options = { summary: summaryOf(files) };
+  if (files.every((file) => file.size <= SMALL_FILE_BYTES)) {
     try {
-      return await local[deed].executeWithOptions(options, [input]);
+      return await local.moveFiles.executeWithOptions(options, [input]);
     } catch (error) {
       if (isCancellation(error)) throw error;
     }
   }
-  return patient[deed].executeWithOptions(options, [input]);
+  return patient.moveFiles.executeWithOptions(options, [input]);
 }

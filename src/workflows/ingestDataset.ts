@@ -1,21 +1,25 @@
 /**
- * The run: lists what is pending and, for each file in ascending order, loads it, archiving one while the next loads.
+ * The run: lists what is pending and loads it in ascending order, archiving what is loaded while the next loads.
  *
- * Changing this file changes histories: read docs/operations.md ("Changing the workflow") first.
+ * A change of this folder changes histories: the replay tests over the frozen ones are the gate.
  */
 
 import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { ListedFile } from '../activities/interface.ts';
 import { failureOf, list } from './activityCalls.ts';
 import { Archiver } from './archiver.ts';
-import { load } from './load.ts';
+import { loadNext } from './load.ts';
 import { Run, type IngestInput, type IngestResult } from './run.ts';
+import { stepsOf } from './steps.ts';
 
-/** Objects in one listing page: keeps a page's result under 100 KB and a history under 2,000 events. */
+/** Objects in one listing page: keeps a page's result under 100 KB. */
 const PAGE_SIZE = 200;
 
 /** A writer that replaces a pending object again and again makes a run list again at most this often in a row. */
 const MAX_RELISTS = 10;
+
+/** Whether the run goes on to the next page, lists this one again, or ends. */
+type End = 'goOn' | 'listAgain' | 'wait';
 
 /**
  * Loads all that is pending of one dataset.
@@ -29,10 +33,12 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
     for (let relists = 0; ; ) {
       const page = await list(run.nextPage(PAGE_SIZE));
       run.sees(page);
-      const end = await takeAll(page.files, run, archiver);
-      if (end === 'stop') break;
-      if (end === 'listAgain' && ++relists <= MAX_RELISTS) continue;
-      if (page.next === undefined || end === 'listAgain') break;
+      const end = await take(page.files, run, archiver);
+      if (end === 'listAgain' && relists < MAX_RELISTS) {
+        relists += 1;
+        continue;
+      }
+      if (end !== 'goOn' || page.next === undefined) break;
       relists = 0;
       run.turnsTo(page);
       if (workflowInfo().continueAsNewSuggested || run.isLong()) {
@@ -46,32 +52,40 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   return run.result();
 }
 
-/** Takes the files of a page in order. Says whether the run may go on to the next page. */
-async function takeAll(
-  files: readonly ListedFile[],
-  run: Run,
-  archiver: Archiver,
-): Promise<'goOn' | 'stop' | 'listAgain'> {
-  for (const file of files) {
-    switch (file.state) {
-      case 'failed':
-      case 'vanished':
-        throw failureOf(file);
-      case 'settling':
-        return 'stop';
-      case 'applied':
-        await archiver.archive(file);
+/** Takes the files of a page, step by step. */
+async function take(files: readonly ListedFile[], run: Run, archiver: Archiver): Promise<End> {
+  for (const step of stepsOf(files)) {
+    switch (step.do) {
+      case 'stop':
+        throw failureOf(step.file);
+      case 'wait':
+        return 'wait';
+      case 'move':
+        await archiver.move(step.files);
         break;
-      case 'skipped':
-        await archiver.setAside(file);
-        break;
-      default: {
-        const loaded = await load(run.dataset, file);
-        run.loaded(file, loaded);
-        if (loaded.outcome === 'replaced' || loaded.outcome === 'late') return 'listAgain';
-        if (run.archives) await archiver.archive(file);
-      }
+      case 'load':
+        if ((await loadAll(step.files, run, archiver)) === 'listAgain') return 'listAgain';
     }
   }
   return 'goOn';
+}
+
+/** Loads files in order, a small batch or one large file at a time. */
+async function loadAll(files: readonly ListedFile[], run: Run, archiver: Archiver): Promise<End> {
+  let left = files;
+  while (left.length > 0) {
+    const { results, failure } = await loadNext(run.dataset, left);
+    const done = left.slice(0, results.length);
+    left = left.slice(results.length);
+    run.loaded(done, results);
+    const loaded = done.filter((_file, i) => isLoaded(results[i]?.outcome));
+    if (run.archives) await archiver.move(loaded);
+    if (failure) throw failure;
+    if (loaded.length < done.length) return 'listAgain';
+  }
+  return 'goOn';
+}
+
+function isLoaded(outcome: string | undefined): boolean {
+  return outcome === 'applied' || outcome === 'already';
 }

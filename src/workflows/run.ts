@@ -4,7 +4,7 @@ import type {
   ListFilesInput,
   ListFilesResult,
   LoadFileResult,
-  MoveFileResult,
+  MoveFilesResult,
 } from '../activities/interface.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../domain/counts.ts';
 import { addKeys, NOTHING_SEEN, type KeyList, type ListingSummary } from '../domain/listing.ts';
@@ -97,10 +97,13 @@ export class Run {
     this.#progress = { ...this.#progress, seen: page.seen, ...(next !== undefined && { after: next }) };
   }
 
-  loaded(file: ListedFile, result: LoadFileResult): void {
-    this.#loadsHere += 1;
-    this.#lines = [...this.#lines, { key: file.key, result }].slice(-MAX_LINES);
-    if (result.outcome === 'applied') {
+  /** Takes note of files and, in the same order, what became of them. */
+  loaded(files: readonly ListedFile[], results: readonly LoadFileResult[]): void {
+    this.#loadsHere += files.length;
+    const lines = files.flatMap(({ key }, i) => (results[i] ? [{ key, result: results[i] }] : []));
+    this.#lines = [...this.#lines, ...lines].slice(-MAX_LINES);
+    for (const result of results) {
+      if (result.outcome !== 'applied') continue;
       this.#progress = {
         ...this.#progress,
         applied: this.#progress.applied + 1,
@@ -111,14 +114,13 @@ export class Run {
     this.#show();
   }
 
-  moved(file: ListedFile, { outcome }: MoveFileResult): void {
-    const arrived = outcome === 'moved' || outcome === 'already';
-    if (arrived) this.#progress = { ...this.#progress, archived: this.#progress.archived + 1 };
-    else this.notMoved(file);
+  moved({ moved, notMoved }: MoveFilesResult): void {
+    this.#progress = { ...this.#progress, archived: this.#progress.archived + moved };
+    this.notMoved(notMoved.map(({ key }) => key));
   }
 
-  notMoved(file: ListedFile): void {
-    this.#progress = { ...this.#progress, notMoved: addKeys(this.#progress.notMoved, [file.key]) };
+  notMoved(keys: readonly string[]): void {
+    this.#progress = { ...this.#progress, notMoved: addKeys(this.#progress.notMoved, keys) };
   }
 
   isLong(): boolean {

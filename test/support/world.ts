@@ -11,12 +11,13 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { createActivities } from '../../src/activities/index.ts';
 import type { Deps } from '../../src/activities/deps.ts';
 import { loadFile } from '../../src/activities/loadFile.ts';
-import type { LoadFileResult } from '../../src/activities/interface.ts';
+import { loadSmallFiles } from '../../src/activities/loadSmallFiles.ts';
+import type { LoadFileResult, LoadSmallFilesResult } from '../../src/activities/interface.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
@@ -34,6 +35,9 @@ export interface Printed {
   readonly stdout: string;
   readonly stderr: string;
 }
+
+/** An attempt outside Temporal. */
+const ATTEMPT = { signal: new AbortController().signal, provenance: {} };
 
 /** Opens a world. It must be closed. */
 export async function openWorld(datasets: readonly Dataset[] = [inc]): Promise<World> {
@@ -102,11 +106,20 @@ export class World {
   }
 
   /** Loads one file as the activity does, without Temporal. */
-  async load(key: string, more: Partial<Parameters<typeof loadFile>[1]> = {}): Promise<LoadFileResult> {
-    const object = await this.deps.store.head({ key });
-    const input = { dataset: this.dataset.name, key, etag: object?.etag ?? '', mode: 'inOrder', patience: 'bounded' } as const;
-    const attempt = { signal: new AbortController().signal, provenance: {} };
-    return loadFile(this.deps, { ...input, ...more }, attempt);
+  async load(key: string): Promise<LoadFileResult> {
+    const etag = (await this.deps.store.head({ key }))?.etag ?? '';
+    return loadFile(this.deps, { dataset: this.dataset.name, key, etag, mode: 'inOrder' }, ATTEMPT);
+  }
+
+  /** Tries to load small files as the local activity does. */
+  async loadSmall(...keys: string[]): Promise<LoadSmallFilesResult> {
+    const files = await Promise.all(
+      keys.map(async (key) => {
+        const etag = (await this.deps.store.head({ key }))?.etag ?? '';
+        return { key, etag, mode: 'inOrder' } as const;
+      }),
+    );
+    return loadSmallFiles(this.deps, { dataset: this.dataset.name, files }, ATTEMPT);
   }
 
   /** Puts and loads. */
@@ -136,7 +149,7 @@ export class World {
     return child;
   }
 
-  async start(workflowId = `${this.name}-run`): Promise<WorkflowHandle<typeof ingestDataset>> {
+  async start(workflowId = `${this.name}-run`): Promise<WorkflowHandleWithFirstExecutionRunId<typeof ingestDataset>> {
     return this.shared.temporal.workflow.start<typeof ingestDataset>('ingestDataset', {
       args: [{ dataset: this.dataset.name }],
       taskQueue: this.name,

@@ -3,7 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 /** The packages that workflow code, and what it stands on, may bring into the bundle. */
-const ALLOWED = ['@temporalio/common', '@temporalio/workflow', '@temporalio/worker', 'ms', 'nexus-rpc', 'temporal-polyfill'];
+const ALLOWED = [
+  '@temporalio/common',
+  '@temporalio/workflow',
+  '@temporalio/worker',
+  'long',
+  'ms',
+  'nexus-rpc',
+  'temporal-polyfill',
+];
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 describe('the workflow bundle', function () {
