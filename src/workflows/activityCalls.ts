@@ -1,6 +1,11 @@
 /** How each activity is called: bounds, retries, summaries. */
 
-import { ActivityFailure, ApplicationFailure, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  proxyActivities,
+  proxyLocalActivities,
+} from '@temporalio/workflow';
 import type {
   Activities,
   ListedFile,
@@ -22,7 +27,12 @@ export const patient = proxyActivities<Activities>({
   startToCloseTimeout: '2 hours',
   scheduleToCloseTimeout: '3 hours',
   heartbeatTimeout: '30 seconds',
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '10 seconds', maximumAttempts: 5 },
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumInterval: '10 seconds',
+    maximumAttempts: 5,
+  },
 });
 
 /** A first try without the server's round trips: one attempt, a few seconds. */
@@ -35,9 +45,10 @@ export const local = proxyLocalActivities<Activities>({
 /** Lists one page. */
 export async function list(input: ListFilesInput): Promise<ListFilesResult> {
   return unwrapped(
-    ordinary.listFiles.executeWithOptions({ summary: input.after ? `after ${input.after}` : 'from the first' }, [
-      input,
-    ]),
+    ordinary.listFiles.executeWithOptions(
+      { summary: input.after ? `after ${input.after}` : 'from the first' },
+      [input],
+    ),
   );
 }
 

@@ -13,7 +13,7 @@ import { Run, type IngestInput, type IngestResult } from './run.ts';
 import { stepsOf } from './steps.ts';
 
 /** Objects in one listing page: keeps a page's result under 100 KB. */
-const PAGE_SIZE = 200;
+const PAGE_SIZE = 500;
 
 /** A writer that replaces a pending object again and again makes a run list again at most this often in a row. */
 const MAX_RELISTS = 10;
@@ -30,7 +30,7 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   const run = new Run(input);
   const archiver = new Archiver(run);
   try {
-    for (let relists = 0; ; ) {
+    for (let relists = 0; ;) {
       const page = await list(run.nextPage(PAGE_SIZE));
       run.sees(page);
       const end = await take(page.files, run, archiver);

@@ -26,7 +26,10 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'large-file',
     arrange: async (world) => {
-      const rows = Array.from({ length: 400 }, (_unused, n) => ({ ticket_id: `L${n}`, title: 'x'.repeat(1000) }));
+      const rows = Array.from({ length: 400 }, (_unused, n) => ({
+        ticket_id: `L${n}`,
+        title: 'x'.repeat(1000),
+      }));
       await world.put(fileName(1), incFile(rows));
       await put(world, 2);
     },
@@ -76,7 +79,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'continued-as-new',
     arrange: async (world) => {
-      for (let n = 0; n < 420; n++) await put(world, n);
+      for (let n = 0; n < 501; n++) await put(world, n);
     },
   },
 ];
