@@ -37,7 +37,7 @@ async function record(scenario: Scenario, file: URL): Promise<number> {
     const { temporal } = await shared();
     // The first run: one that continued as new ends there.
     const history = await temporal.workflow.getHandle(run.workflowId, run.firstExecutionRunId).fetchHistory();
-    await writeFile(file, `${JSON.stringify(historyToJSON(history), null, 1)}\n`);
+    await writeFile(file, `${historyToJSON(history)}\n`);
     return history.events?.length ?? 0;
   } finally {
     await world.close();
