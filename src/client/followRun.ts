@@ -1,7 +1,7 @@
 /** Waiting for a run: progress while it works, its result or its failure at the end. */
 
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
-import { isGrpcCancelledError, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
 import type { Dataset } from '../datasets/dataset.ts';
 import type { Queryable } from '../postgres/queryable.ts';
 import { appliedSince, newestDeed, type AppliedFile } from '../postgres/progress.ts';
@@ -44,28 +44,42 @@ export async function progressBegin(db: Queryable, dataset: Dataset): Promise<nu
 export async function followRun({ temporal, db }: Servers, input: FollowInput): Promise<void> {
   const { dataset, run, since, json } = input;
   const client = await temporal();
-  const detach = new AbortController();
-  // Not `once`: npm and tsx pass the terminal's signal on, so that it may come twice.
-  const interrupt = (): void => detach.abort();
-  process.on('SIGINT', interrupt);
+  const interrupt = interruption();
   const ended = new AbortController();
   const telling = since === undefined ? undefined : tellProgress(db, dataset, since, ended.signal);
   try {
     const handle = client.workflow.getHandle<typeof ingestDataset>(run.workflowId, run.runId);
-    const result = await client.withAbortSignal(detach.signal, () => handle.result());
+    const end = await Promise.race([outcomeOf(handle.result()), interrupt.came]);
     ended.abort();
     await telling;
-    if (json) printJson(result);
-    else printResult(result);
-  } catch (error) {
-    ended.abort();
-    await telling;
-    if (!detach.signal.aborted || !isGrpcCancelledError(error)) throw problemOf(error, run);
-    sayDetached(dataset, run);
-    process.exitCode = INTERRUPTED;
+    if (end === 'interrupted') return sayDetached(dataset, run);
+    if ('error' in end) throw problemOf(end.error, run);
+    if (json) printJson(end.result);
+    else printResult(end.result);
   } finally {
-    process.removeListener('SIGINT', interrupt);
+    interrupt.ignore();
   }
+}
+
+type Outcome = { readonly result: IngestResult } | { readonly error: unknown };
+
+/** The wait as a promise that never fails: after Ctrl-C nobody listens to it, and closing the connection ends it. */
+async function outcomeOf(waiting: Promise<IngestResult>): Promise<Outcome> {
+  try {
+    return { result: await waiting };
+  } catch (error) {
+    return { error };
+  }
+}
+
+function interruption(): { readonly came: Promise<'interrupted'>; ignore(): void } {
+  let hear = (): void => undefined;
+  const came = new Promise<'interrupted'>((resolve) => {
+    hear = () => resolve('interrupted');
+  });
+  // Not `once`: npm and tsx pass the terminal's signal on, so that it may come twice.
+  process.on('SIGINT', hear);
+  return { came, ignore: () => void process.removeListener('SIGINT', hear) };
 }
 
 /** Prints files as they are applied. It is an extra: where PostgreSQL cannot tell, the wait goes on without. */
@@ -145,4 +159,5 @@ function sayDetached(dataset: Dataset, { workflowId }: RunRef): void {
   note(`\ndetached; the run goes on.
   reattach:  tidemark start ${dataset.name} --wait
   cancel:    temporal workflow cancel --workflow-id ${printable(workflowId)}`);
+  process.exitCode = INTERRUPTED;
 }
