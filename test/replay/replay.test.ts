@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { DeterminismViolationError } from '@temporalio/workflow';
-import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, Worker } from '@temporalio/worker';
+import { quietRuntime } from '../support/runtime.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const HISTORIES = new URL('./histories/', import.meta.url);
-const logger = new DefaultLogger('ERROR', () => undefined);
 
 describe('histories frozen at each release', function () {
   this.timeout(120_000);
@@ -36,7 +36,8 @@ describe('histories frozen at each release', function () {
 });
 
 function bundle(entry: string): Promise<{ code: string }> {
-  return bundleWorkflowCode({ workflowsPath: fileURLToPath(new URL(entry, import.meta.url)), logger });
+  const workflowsPath = fileURLToPath(new URL(entry, import.meta.url));
+  return bundleWorkflowCode({ workflowsPath, logger: quietRuntime() });
 }
 
 async function releases(): Promise<string[]> {

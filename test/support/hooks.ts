@@ -19,7 +19,8 @@ export const mochaHooks = {
 async function nothingWasSaid(): Promise<void> {
   const running = sharedOrUndefined();
   if (!running) return;
-  for (const text of allHeard()) assert.ok(!text.includes(HUSH), `a row's value was said: ${text.slice(0, 400)}`);
+  for (const text of allHeard())
+    assert.ok(!text.includes(HUSH), `a row's value was said: ${text.slice(0, 400)}`);
   const { temporal } = await running;
   for await (const { workflowId, runId } of temporal.workflow.list()) {
     const history = await temporal.workflow.getHandle(workflowId, runId).fetchHistory();

@@ -2,13 +2,13 @@
 
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { bundleWorkflowCode, NativeConnection } from '@temporalio/worker';
 import postgres from 'postgres';
 import { startStack, type Stack } from '../../dev/embedded.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
-import { hear } from './hush.ts';
+import { quietRuntime } from './runtime.ts';
 
 /** The shared servers and connections. */
 export interface Shared {
@@ -45,10 +45,7 @@ export function sharedOrUndefined(): Promise<Shared> | undefined {
 }
 
 async function start(): Promise<Shared> {
-  const logger = new DefaultLogger('DEBUG', (entry) => {
-    hear(JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)));
-  });
-  Runtime.install({ logger, shutdownSignals: [] });
+  const logger = quietRuntime();
   const [stack, bundle] = await Promise.all([
     startStack(),
     bundleWorkflowCode({

@@ -9,7 +9,9 @@ export type TableRows = ReadonlyMap<string, Readonly<Record<string, string | nul
 
 /** Reads the target table. */
 export async function readTable(db: Queryable, dataset: Dataset): Promise<TableRows> {
-  const columns = Object.entries(dataset.columns).map(([name, { type }]) => `${canonical(name, type)} as "${name}"`);
+  const columns = Object.entries(dataset.columns).map(
+    ([name, { type }]) => `${canonical(name, type)} as "${name}"`,
+  );
   const rows = await db.query<Record<string, string | null>>(
     `select ${columns.join(', ')}, source_key, source_line::text from tickets."${dataset.table}"`,
   );

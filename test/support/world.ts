@@ -149,7 +149,9 @@ export class World {
     return child;
   }
 
-  async start(workflowId = `${this.name}-run`): Promise<WorkflowHandleWithFirstExecutionRunId<typeof ingestDataset>> {
+  async start(
+    workflowId = `${this.name}-run`,
+  ): Promise<WorkflowHandleWithFirstExecutionRunId<typeof ingestDataset>> {
     return this.shared.temporal.workflow.start<typeof ingestDataset>('ingestDataset', {
       args: [{ dataset: this.dataset.name }],
       taskQueue: this.name,
