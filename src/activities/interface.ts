@@ -80,7 +80,11 @@ export interface LoadSmallFilesResult {
   /** Of the first files, in order; what is missing was not loaded, and nothing of it was applied. */
   readonly results: readonly LoadFileResult[];
   /** Why the file after those was refused for good; absent where time ran out or a retry may help. */
-  readonly failure?: { readonly kind: FailureKind; readonly message: string; readonly details: FailureDetails };
+  readonly failure?: {
+    readonly kind: FailureKind;
+    readonly message: string;
+    readonly details: FailureDetails;
+  };
   /** Time ran out: the files left may be tried the same way again. */
   readonly unfinished?: true;
 }

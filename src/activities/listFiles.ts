@@ -30,7 +30,12 @@ export async function listFiles(
     keys: page.objects.map((object) => object.key),
     range: { after: input.after, upTo: page.next },
   });
-  const files = await compareChanged({ datasets, store, pool }, dataset, classify(dataset, page, facts), signal);
+  const files = await compareChanged(
+    { datasets, store, pool },
+    dataset,
+    classify(dataset, page, facts),
+    signal,
+  );
   const seen = summarise(input.seen, files);
   await ensureDatasetState(pool, dataset.name);
   await noteListing(pool, {

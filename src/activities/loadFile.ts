@@ -85,7 +85,7 @@ export async function remembering(
 }
 
 /** Fails where the file has more rejected rows than the dataset allows. */
-function refuse(dataset: Dataset, reading: Reading, rejects: Reject[]): void {
+export function refuse(dataset: Dataset, reading: Reading, rejects: Reject[]): void {
   if (reading.rejected <= dataset.maxRejects) return;
   rejects.push(...reading.rejects);
   const [first] = reading.rejects;

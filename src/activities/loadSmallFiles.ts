@@ -1,5 +1,5 @@
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
-import { isLoaded } from '../postgres/ledger.ts';
+import { loadedKeys } from '../postgres/ledger.ts';
 import type { Reject } from '../rows/row.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileResult, LoadSmallFilesInput, LoadSmallFilesResult } from './interface.ts';
@@ -26,11 +26,13 @@ export async function loadSmallFiles(
   const ahead = new ReadAhead(deps, input.files, attempt.signal);
   try {
     return await deps.pool.withSession(attempt.signal, async (session) => {
+      const keys = input.files.map(({ key }) => key);
+      const loaded = await loadedKeys(session, dataset.name, keys);
       for (const [index, file] of input.files.entries()) {
         if (Date.now() > deadline) return { results, unfinished: true };
         const { provenance } = attempt;
         const load = async (rejects: Reject[]): Promise<LoadFileResult> => {
-          if (await isLoaded(session, dataset.name, file.key)) return { outcome: 'already' };
+          if (loaded.has(file.key)) return { outcome: 'already' };
           // Read before the COPY begins: an object that is gone leaves the connection as it was.
           const body = await ahead.take(index);
           const job: LoadJob = { dataset, file, patience: 'none', provenance, open: async () => body };

@@ -39,7 +39,8 @@ export function parseDatabaseUrl(text: string): PostgresAddress {
   if (url.username === '') throw new Error('names no user');
   if (database === '') throw new Error('names no database');
   for (const name of url.searchParams.keys()) {
-    if (name !== 'sslmode' && name !== 'sslrootcert') throw new Error(`has a parameter that is not known: ${name}`);
+    if (name !== 'sslmode' && name !== 'sslrootcert')
+      throw new Error(`has a parameter that is not known: ${name}`);
   }
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),

@@ -10,6 +10,7 @@ import { balances, type RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
 import { mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
+import { plainName } from './identifier.ts';
 import type { Session } from './pool.ts';
 
 /** How long to wait for the dataset's row. */
@@ -19,6 +20,9 @@ const LOCK_TIMEOUT: Record<LockPatience, string> = { none: '10ms', bounded: '30s
 
 /** A merge of millions of rows takes minutes; one that takes longer than this is lost. */
 const STATEMENT_TIMEOUT = '30min';
+
+/** Up to this many staged rows a merge is planned once a connection; above, for each file, whose size decides. */
+const FEW_ROWS = 1_000;
 
 /** What is applied. */
 export interface ApplyInput {
@@ -34,8 +38,6 @@ export interface ApplyInput {
   readonly startedAt: number;
   /** Recorded in the ledger's metadata: workflow and run id, who and why. */
   readonly provenance: Readonly<Record<string, string>>;
-  /** Rolls back at the end: what would happen, without happening. */
-  readonly rehearse?: boolean;
 }
 
 /** What the transaction found and did. */
@@ -59,48 +61,43 @@ interface Fence {
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  await session.query(
-    `begin isolation level read committed;
-     set local lock_timeout = '${LOCK_TIMEOUT[input.patience]}';
-     set local statement_timeout = '${STATEMENT_TIMEOUT}'`,
-  );
+  await session.queryUnbounded(beginLocked(input));
   const result = await decideAndMerge(session, input);
-  await session.queryUnbounded(result.outcome === 'applied' && !input.rehearse ? 'commit' : 'rollback');
+  await session.queryUnbounded(result.outcome === 'applied' ? 'commit' : 'rollback');
   return result;
 }
 
 async function decideAndMerge(session: Session, input: ApplyInput): Promise<ApplyResult> {
   const { dataset, key, mode, reading } = input;
-  const fence = await lockDataset(session, dataset.name, key);
+  const fence = await readFence(session, dataset.name, key);
   if (fence.known && mode !== 'reload') return { outcome: 'already' };
   // By bytes: the fence's query compares with collate "C", and so does this.
-  const passed = fence.watermark !== null && Buffer.compare(Buffer.from(key), Buffer.from(fence.watermark)) <= 0;
+  const passed =
+    fence.watermark !== null && Buffer.compare(Buffer.from(key), Buffer.from(fence.watermark)) <= 0;
   if (mode === 'inOrder' && passed) return { outcome: 'late' };
 
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
-  if (exportType === 'baseline' && reading.read < dataset.minBaselineRows) {
-    throw new TidemarkFailure(
-      'BaselineTooSmall',
-      `the baseline has ${reading.read} rows, fewer than ${dataset.minBaselineRows}`,
-    );
-  }
-  const counts = await merge(session, input);
+  if (exportType === 'baseline') checkBaseline(dataset, reading);
+  const counts = await mergeStaged(session, input);
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
   await writeLedger(session, input, exportType, counts, watermark, seconds);
   return { outcome: 'applied', exportType, counts, watermark, seconds };
 }
 
-async function lockDataset(session: Session, dataset: string, key: string): Promise<Fence> {
-  const locked = await session.queryUnbounded(
-    `select from tickets.dataset_state where dataset = $1 for update`,
-    [dataset],
-  );
-  if (locked.length === 0) {
-    throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
-  }
-  const [fence] = await session.query<Fence>(
+/** Begins, and locks the dataset's row, in one round trip. What the ledger says is asked after, on a later snapshot. */
+function beginLocked({ dataset, patience }: ApplyInput): string {
+  return `
+begin isolation level read committed;
+set local lock_timeout = '${LOCK_TIMEOUT[patience]}';
+set local statement_timeout = '${STATEMENT_TIMEOUT}';
+select from tickets.dataset_state where dataset = '${plainName(dataset.name)}' for update`;
+}
+
+async function readFence(session: Session, dataset: string, key: string): Promise<Fence> {
+  const [fence] = await session.queryPrepared<Fence & { locked: boolean }>(
     `select
+       exists (select from tickets.dataset_state where dataset = $1) as locked,
        (select metadata ->> 'source_max_key' from tickets.import_meta
          where dataset = $1 and metadata ? 'source_max_key'
          order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
@@ -108,16 +105,39 @@ async function lockDataset(session: Session, dataset: string, key: string): Prom
          where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known`,
     [dataset, key],
   );
-  return fence ?? { watermark: null, known: false };
+  if (!fence?.locked) {
+    throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
+  }
+  return fence;
 }
 
-async function merge(session: Session, input: ApplyInput): Promise<RowCounts> {
-  const { dataset, key, mode, reading, staged } = input;
+/** @throws TidemarkFailure BaselineTooSmall where the dataset asks for more rows */
+export function checkBaseline(dataset: Dataset, reading: Reading): void {
+  if (reading.read >= dataset.minBaselineRows) return;
+  throw new TidemarkFailure(
+    'BaselineTooSmall',
+    `the baseline has ${reading.read} rows, fewer than ${dataset.minBaselineRows}`,
+  );
+}
+
+/** What is merged, and into which table: by default the dataset's own. */
+export type MergeInput = Pick<ApplyInput, 'dataset' | 'key' | 'mode' | 'reading' | 'staged'> & {
+  readonly target?: string;
+};
+
+/**
+ * Merges what the session has staged, and accounts for every row read.
+ *
+ * @throws TidemarkFailure AccountingMismatch where the counts do not add up
+ */
+export async function mergeStaged(session: Session, input: MergeInput): Promise<RowCounts> {
+  const { dataset, key, mode, reading, staged, target } = input;
   if (staged !== reading.sent) {
     throw new TidemarkFailure('AccountingMismatch', `${reading.sent} rows sent, ${staged} rows staged`);
   }
-  const [superseded] = await session.queryUnbounded<{ superseded: number }>(supersedeSql(dataset));
-  const [merged] = await session.queryUnbounded<MergeCounts & object>(mergeSql(dataset, mode), [key]);
+  const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryUnbounded;
+  const [superseded] = await run<{ superseded: number }>(supersedeSql(dataset));
+  const [merged] = await run<MergeCounts>(mergeSql(dataset, mode, target), [key]);
   const counts: RowCounts = {
     read: reading.read,
     inserted: merged?.inserted ?? 0,
@@ -156,7 +176,7 @@ async function writeLedger(
     seconds,
     ...provenance,
   };
-  await session.query(
+  await session.queryPrepared(
     `with ledger as (
        insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
          rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)

@@ -26,7 +26,11 @@ export function openDatabase(address: PostgresAddress): Database {
     max: 1,
     connect_timeout: 10,
     onnotice: () => undefined,
-    connection: { application_name: 'tidemark-client', TimeZone: 'Africa/Nairobi', statement_timeout: 60_000 },
+    connection: {
+      application_name: 'tidemark-client',
+      TimeZone: 'Africa/Nairobi',
+      statement_timeout: 60_000,
+    },
   });
   return {
     query: (text, values) => run(sql, text, values),

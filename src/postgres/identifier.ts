@@ -3,11 +3,16 @@
 const SAFE = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /**
- * Quotes an identifier.
+ * Lets a plain lower-case name through.
  *
- * @throws Error unless it is a plain lower-case name: definitions are code, yet none shall be able to inject SQL
+ * @throws Error for any other: definitions are code, yet none shall be able to inject SQL
  */
-export function identifier(name: string): string {
+export function plainName(name: string): string {
   if (!SAFE.test(name)) throw new Error('an identifier in a dataset definition is no plain lower-case name');
-  return `"${name}"`;
+  return name;
+}
+
+/** Quotes an identifier, which must be a plain lower-case name. */
+export function identifier(name: string): string {
+  return `"${plainName(name)}"`;
 }

@@ -110,14 +110,23 @@ select
   (select coalesce(jsonb_agg(l), '[]') from latest l) as ledger,
   (select coalesce(jsonb_agg(f), '[]') from failures f) as failures`;
 
+/** Which of these keys have their rows in the table. */
+export async function loadedKeys(
+  db: Queryable,
+  dataset: string,
+  keys: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const rows = await db.query<{ key: string }>(
+    `select source_key as key from tickets.import_meta
+     where dataset = $1 and source_key = any($2::text[]) and export_type in ('baseline', 'delta', 'late')`,
+    [dataset, keys],
+  );
+  return new Set(rows.map(({ key }) => key));
+}
+
 /** Whether rows of this key are in the table. */
 export async function isLoaded(db: Queryable, dataset: string, key: string): Promise<boolean> {
-  const [row] = await db.query<{ known: boolean }>(
-    `select exists (select from tickets.import_meta
-       where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known`,
-    [dataset, key],
-  );
-  return row?.known ?? false;
+  return (await loadedKeys(db, dataset, [key])).has(key);
 }
 
 /** Notes that the objects of these keys lie where their deeds put them. Repeatable. */
@@ -143,7 +152,12 @@ export async function markMoved(
  */
 export async function noteListing(
   db: Queryable,
-  input: { readonly dataset: string; readonly enabled: boolean; readonly archives: boolean; readonly listing: object },
+  input: {
+    readonly dataset: string;
+    readonly enabled: boolean;
+    readonly archives: boolean;
+    readonly listing: object;
+  },
 ): Promise<void> {
   await db.query(
     `with free as (

@@ -37,10 +37,11 @@ select count(*)::float8 as superseded from superseded`;
  * Each staged row is first given its deed, by a join that touches nothing; only rows that are new or differ are then
  * written, so that an unchanged row gets no new version. The counts of the deeds and of the rows written are taken
  * apart, and must agree.
+ *
+ * @param target the table, quoted; another than the dataset's own to rehearse
  */
-export function mergeSql(dataset: Dataset, mode: MergeMode): string {
+export function mergeSql(dataset: Dataset, mode: MergeMode, target = targetTable(dataset)): string {
   const stage = stagingTable(dataset);
-  const target = `tickets.${identifier(dataset.table)}`;
   const pk = identifier(dataset.primaryKey);
   const columns = Object.keys(dataset.columns).map(identifier);
   const others = columns.filter((column) => column !== pk);
@@ -74,6 +75,11 @@ select
   count(*) filter (where d.deed = 'stale')::float8 as stale
 from written w left join deeds d on true
 group by w.inserted, w.updated`;
+}
+
+/** The dataset's table, quoted. */
+export function targetTable(dataset: Dataset): string {
+  return `tickets.${identifier(dataset.table)}`;
 }
 
 /** Whether the staged row may replace the stored one, by the version column: NULL loses to a value. */

@@ -34,6 +34,13 @@ export interface Session extends Queryable {
   readonly client: pg.PoolClient;
   /** Runs one statement without the usual bound; the server's `statement_timeout` is its bound. */
   queryUnbounded<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * The same, parsed and planned once a connection: for statements that run for every small file. Its plan may be the
+   * one made for earlier values, so it is not for statements whose cost depends on them.
+   */
+  queryPrepared<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** What this connection is known to hold, until it is closed. */
+  readonly memory: Map<string, number>;
 }
 
 /** The pool. */
@@ -62,7 +69,7 @@ export function createPool(address: PostgresAddress, size: number): Pool {
   });
   // An idle connection that dies is dropped by the pool; the next query opens another. Nothing is lost or to be said.
   pool.on('error', () => undefined);
-  const prepared = new WeakSet<pg.PoolClient>();
+  const memories = new WeakMap<pg.PoolClient, Map<string, number>>();
 
   async function withSession<T>(
     signal: AbortSignal | undefined,
@@ -77,10 +84,11 @@ export function createPool(address: PostgresAddress, size: number): Pool {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       signal?.throwIfAborted();
-      const session = createSession(client);
-      if (!prepared.has(client)) {
+      const memory = memories.get(client) ?? new Map<string, number>();
+      const session = createSession(client, memory);
+      if (!memories.has(client)) {
         await session.query(SESSION);
-        prepared.add(client);
+        memories.set(client, memory);
       }
       const result = await work(session);
       failed = signal?.aborted ?? false;
@@ -114,23 +122,35 @@ function destroy(client: pg.PoolClient): void {
   connection?.stream?.destroy?.();
 }
 
-function createSession(client: pg.PoolClient): Session {
-  async function run<Row extends object>(
-    text: string,
-    values: readonly unknown[] | undefined,
-    timeout: number | undefined,
-  ): Promise<Row[]> {
-    const config = { text, ...(values && { values: [...values] }), ...(timeout && { query_timeout: timeout }) };
+function createSession(client: pg.PoolClient, memory: Map<string, number>): Session {
+  async function run<Row extends object>(config: pg.QueryConfig & { query_timeout?: number }): Promise<Row[]> {
     try {
-      const result = await client.query<Row>(config as pg.QueryConfig<unknown[]>);
-      return result.rows;
+      return (await client.query<Row>(config)).rows;
     } catch (error) {
       throw fromPostgres(error);
     }
   }
   return {
     client,
-    query: (text, values) => run(text, values, QUERY_TIMEOUT_MS),
-    queryUnbounded: (text, values) => run(text, values, undefined),
+    memory,
+    query: (text, values) => run({ text, ...withValues(values), query_timeout: QUERY_TIMEOUT_MS }),
+    queryUnbounded: (text, values) => run({ text, ...withValues(values) }),
+    queryPrepared: (text, values) => run({ text, ...withValues(values), name: nameOf(text) }),
   };
+}
+
+/** Without values a text may hold several statements. */
+function withValues(values: readonly unknown[] | undefined): { values?: unknown[] } {
+  return values === undefined ? {} : { values: [...values] };
+}
+
+const names = new Map<string, string>();
+
+/** A short name for a prepared statement: texts are few, one a dataset and deed. */
+function nameOf(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const name = `tidemark_${names.size}`;
+  names.set(text, name);
+  return name;
 }

@@ -28,11 +28,7 @@ export function stagingTable(dataset: Dataset): string {
 /** Empties (or creates) the staging table and opens the COPY. Nothing is locked while it runs. */
 export async function openStaging(session: Session, dataset: Dataset): Promise<Staging> {
   const table = stagingTable(dataset);
-  const columns = Object.entries(dataset.columns).map(([name, column]) => `${identifier(name)} ${column.type}`);
-  await session.query(
-    `create temporary table if not exists ${table} (${columns.join(', ')}, source_line bigint not null)`,
-  );
-  await session.query(`truncate ${table}`);
+  await empty(session, dataset);
   const names = stagingColumns(dataset).map(identifier).join(', ');
   const stream = session.client.query(copyFrom(`copy pg_temp.${table} (${names}) from stdin`));
   const broken = new Promise<never>((_resolve, reject) => {
@@ -52,9 +48,31 @@ export async function openStaging(session: Session, dataset: Dataset): Promise<S
       const finished = once(stream, 'finish');
       stream.end();
       await inTime(Promise.race([finished, broken]));
+      session.memory.set(table, stream.rowCount);
       return stream.rowCount;
     },
   };
+}
+
+/** A staging table that held no more rows than this is emptied by `delete`, which is three times as fast there. */
+const FEW_ROWS = 10_000;
+
+/** Empties the staging table, or creates it where this connection has none. */
+async function empty(session: Session, dataset: Dataset): Promise<void> {
+  const table = stagingTable(dataset);
+  const held = session.memory.get(table);
+  if (held === undefined) {
+    const columns = Object.entries(dataset.columns).map(([name, column]) => `${identifier(name)} ${column.type}`);
+    await session.query(
+      `create temporary table ${table} (${columns.join(', ')}, source_line bigint not null)`,
+    );
+  } else if (held > FEW_ROWS) {
+    await session.query(`truncate ${table}`);
+  } else if (held > 0) {
+    await session.queryPrepared(`delete from ${table}`);
+  }
+  // Until the COPY ends well nobody knows what it holds, and a connection on which it does not is destroyed.
+  session.memory.set(table, FEW_ROWS + 1);
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {
