@@ -2,9 +2,13 @@
 /** The command line: verbs only, each in src/client/. */
 
 import { Command } from 'commander';
+import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
+import { addPlan } from './client/plan.ts';
+import { addRejects } from './client/rejects.ts';
 import { runProgram } from './client/runProgram.ts';
 import { addSchedule } from './client/schedule.ts';
+import { addSkip } from './client/skip.ts';
 import { addStart } from './client/start.ts';
 import { addStatus } from './client/status.ts';
 import { tolerateClosedPipes } from './client/terminal.ts';
@@ -23,4 +27,8 @@ addMigrate(program);
 addStart(program);
 addStatus(program);
 addSchedule(program);
+addPlan(program);
+addFiles(program);
+addRejects(program);
+addSkip(program);
 await runProgram(program, process.argv);

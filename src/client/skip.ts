@@ -1,0 +1,138 @@
+import { hostname, userInfo } from 'node:os';
+import type { Command } from 'commander';
+import type { Dataset } from '../datasets/dataset.ts';
+import { skippedKey, type ObjectKey } from '../domain/changeFile.ts';
+import { classify, isLoad, type ClassifiedFile, type PageFacts } from '../domain/states.ts';
+import { markMoved, readPageFacts } from '../postgres/ledger.ts';
+import type { Queryable } from '../postgres/queryable.ts';
+import { lockDataset, recordSkip } from '../postgres/skip.ts';
+import type { ObjectPage } from '../s3/objectStore.ts';
+import { changeFileKey } from './changeFileKey.ts';
+import { datasetNamed } from './datasetNamed.ts';
+import { Problem } from './problem.ts';
+import { withServers, type Servers } from './servers.ts';
+import { print, printable } from './terminal.ts';
+
+/** `skip` */
+export function addSkip(program: Command): void {
+  program
+    .command('skip')
+    .summary('leave a file out for good, so that the dataset goes on')
+    .description(
+      'Records in the ledger that this content of the file is left out, settles its failure, and moves the object ' +
+        'to skipped/. The watermark does not move. It holds for this content: other bytes under the same name are ' +
+        'a new file. May be repeated: what is done is only said.',
+    )
+    .argument('<dataset>')
+    .argument('<key>', 'the file, by key or by bare name')
+    .requiredOption('--reason <text>', 'why; kept in the ledger')
+    .addHelpText(
+      'after',
+      "\nExample:\n  $ tidemark skip inc 2026-06-22T13-00-00.csv --reason 'cut off, exported again at 13:05'",
+    )
+    .action((name: string, key: string, { reason }: { reason: string }) =>
+      withServers(async (servers) => {
+        const dataset = datasetNamed(name);
+        if (reason.trim() === '') throw new Problem('--reason is empty: say why, for who reads the ledger');
+        await skip(servers, dataset, changeFileKey(dataset, key), reason.trim());
+      }),
+    );
+}
+
+async function skip(servers: Servers, dataset: Dataset, key: ObjectKey, reason: string): Promise<void> {
+  // The key itself is the first of all that begin with it.
+  const listed = await servers.store().listPage({ prefix: key, limit: 1 });
+  const page = { ...listed, objects: listed.objects.filter((object) => object.key === key) };
+  const content = await servers.db.transaction(async (tx) => {
+    await lockDataset(tx, dataset.name);
+    const decision = decide(dataset, key, page, await factsOf(tx, dataset, key));
+    if (decision.record) {
+      await recordSkip(tx, { dataset: dataset.name, key, etag: decision.etag, reason, who: whoAmI() });
+    }
+    return decision;
+  });
+  print(`${printable(key)}: ${content.record ? 'skip recorded' : 'skipped before'}`);
+  if (content.etag !== undefined) return moveAside(servers, dataset, key, content.etag);
+  print(content.record ? 'the object is gone: nothing to move' : 'nothing is left to do');
+}
+
+function factsOf(db: Queryable, dataset: Dataset, key: ObjectKey): Promise<PageFacts> {
+  return readPageFacts(db, { dataset: dataset.name, keys: [key], range: { after: key, upTo: key } });
+}
+
+interface Decision {
+  /** Whether the skip is still to be recorded. */
+  readonly record: boolean;
+  /** The content that is still to be moved, if any. */
+  readonly etag: string | undefined;
+}
+
+/** @throws Problem where there is nothing to skip, or what would be skipped is in the table */
+function decide(
+  dataset: Dataset,
+  key: ObjectKey,
+  page: Pick<ObjectPage, 'objects' | 'serverTime'>,
+  facts: PageFacts,
+): Decision {
+  const file = classify(dataset, page, facts).find((candidate) => candidate.key === key);
+  const object = page.objects[0];
+  if (!object) return decideGone(dataset, key, facts);
+  if (file?.state === 'skipped') return { record: false, etag: object.etag };
+  refuse(dataset, file, key);
+  return { record: true, etag: object.etag };
+}
+
+function refuse(dataset: Dataset, file: ClassifiedFile | undefined, key: ObjectKey): void {
+  switch (file?.state) {
+    case 'applied':
+      throw new Problem(
+        `${key} is applied: its rows are in the table, and a skip would not take them out. ` +
+          (dataset.archive ? 'The next run archives it' : 'It stays where it is'),
+      );
+    case 'covered':
+      throw new Problem(
+        `${key} is covered by the adopted watermark: no run reads it, so there is nothing to skip`,
+      );
+    default:
+  }
+}
+
+/** An object that is not there: lost, moved by an earlier skip, or never heard of. */
+function decideGone(dataset: Dataset, key: ObjectKey, facts: PageFacts): Decision {
+  if (facts.failures.length > 0) return { record: true, etag: undefined };
+  const skipped = facts.ledger.find(({ exportType }) => exportType === 'skipped');
+  if (skipped) return { record: false, etag: skipped.archived ? undefined : skipped.etag };
+  if (facts.ledger.some(isLoad))
+    throw new Problem(`${key} is applied and archived: there is nothing to skip`);
+  throw new Problem(`${key} is neither listed nor refused. See what is: tidemark files ${dataset.name}`);
+}
+
+async function moveAside(servers: Servers, dataset: Dataset, key: ObjectKey, etag: string): Promise<void> {
+  const moved = await servers.store().move({ from: key, to: skippedKey(dataset, key), etag });
+  switch (moved.outcome) {
+    case 'moved':
+    case 'already':
+      await markMoved(servers.db, { dataset: dataset.name, keys: [key], to: 'skipped' });
+      return print(`${moved.outcome === 'moved' ? 'moved to' : 'lies in'} ${printable(moved.key)}`);
+    case 'missing':
+      return print('the object is gone: nothing to move');
+    case 'changed':
+      throw new Problem(
+        `${key} has other content since a moment ago: that one is not skipped. See it: tidemark status ${dataset.name}`,
+      );
+  }
+}
+
+/** Who types this: user@host. */
+function whoAmI(): string {
+  return `${userName()}@${hostname()}`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user that no passwd file names.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
