@@ -64,7 +64,7 @@ export type LoadFileResult =
     }
   /** The ledger had it: an earlier attempt or another run applied it. */
   | { readonly outcome: 'already' }
-  /** Another run moved the watermark past it; the next listing decides. */
+  /** Another run moved the watermark past it, or a person skipped it; the next listing decides. */
   | { readonly outcome: 'late' }
   /** The object is not the listed one any more: list again. */
   | { readonly outcome: 'replaced' };

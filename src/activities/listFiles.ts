@@ -95,7 +95,7 @@ async function compareChanged(
       continue;
     }
     budget -= file.size;
-    const sha256 = await hash(store, file, signal);
+    const sha256 = await hashOf(store, file, signal);
     if (sha256 === file.appliedSha256) {
       result.push({ ...file, state: 'applied' });
       continue;
@@ -110,13 +110,13 @@ async function compareChanged(
 }
 
 /** The SHA-256 of an object's bytes; `undefined` where it is gone or was replaced meanwhile. */
-async function hash(
+export async function hashOf(
   store: ObjectStore,
-  file: ClassifiedFile,
-  signal: AbortSignal,
+  file: Pick<ClassifiedFile, 'key' | 'etag'>,
+  signal?: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    const body = await store.read({ key: file.key, etag: file.etag, signal });
+    const body = await store.read({ key: file.key, etag: file.etag, ...(signal && { signal }) });
     const digest = createHash('sha256');
     for await (const chunk of body.chunks) digest.update(chunk);
     return digest.digest('hex');

@@ -3,7 +3,7 @@ import { isContent, TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { applyStaged } from '../postgres/apply.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
-import { isLoaded } from '../postgres/ledger.ts';
+import { isLoaded, isSkipped } from '../postgres/ledger.ts';
 import type { Session } from '../postgres/pool.ts';
 import { openStaging } from '../postgres/stage.ts';
 import { readChangeFile } from '../rows/readFile.ts';
@@ -77,9 +77,10 @@ export async function remembering(
     if (vanished && (await isLoaded(pool, dataset.name, file.key))) return { outcome: 'already' };
     const place = { dataset: dataset.name, key: file.key };
     const failure = error.at(place);
-    if (vanished || isContent(failure.kind)) {
-      await recordFailure(pool, { ...place, etag: file.etag, failure, rejects });
-    }
+    if (!vanished && !isContent(failure.kind)) throw failure;
+    // Skipped by a person meanwhile, and perhaps moved: the next listing sees it so.
+    if (await isSkipped(pool, { ...place, etag: file.etag })) return { outcome: 'replaced' };
+    await recordFailure(pool, { ...place, etag: file.etag, failure, rejects });
     throw failure;
   }
 }

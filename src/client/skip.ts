@@ -1,8 +1,9 @@
 import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
+import { hashOf } from '../activities/listFiles.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { skippedKey, type ObjectKey } from '../domain/changeFile.ts';
-import { classify, isLoad, type ClassifiedFile, type PageFacts } from '../domain/states.ts';
+import { classify, isLoad, type PageFacts } from '../domain/states.ts';
 import { markMoved, readPageFacts } from '../postgres/ledger.ts';
 import type { Queryable } from '../postgres/queryable.ts';
 import { lockDataset, recordSkip } from '../postgres/skip.ts';
@@ -43,9 +44,10 @@ async function skip(servers: Servers, dataset: Dataset, key: ObjectKey, reason: 
   // The key itself is the first of all that begin with it.
   const listed = await servers.store().listPage({ prefix: key, limit: 1 });
   const page = { ...listed, objects: listed.objects.filter((object) => object.key === key) };
+  const same = await hasAppliedBytes(servers, dataset, key, page);
   const content = await servers.db.transaction(async (tx) => {
     await lockDataset(tx, dataset.name);
-    const decision = decide(dataset, key, page, await factsOf(tx, dataset, key));
+    const decision = decide({ dataset, key, page, same, facts: await factsOf(tx, dataset, key) });
     if (decision.record) {
       await recordSkip(tx, { dataset: dataset.name, key, etag: decision.etag, reason, who: whoAmI() });
     }
@@ -60,6 +62,29 @@ function factsOf(db: Queryable, dataset: Dataset, key: ObjectKey): Promise<PageF
   return readPageFacts(db, { dataset: dataset.name, keys: [key], range: { after: key, upTo: key } });
 }
 
+/** Whether an object that was uploaded again, under another ETag, has the bytes that were applied. */
+async function hasAppliedBytes(
+  servers: Servers,
+  dataset: Dataset,
+  key: ObjectKey,
+  page: Listed,
+): Promise<boolean> {
+  const [file] = classify(dataset, page, await factsOf(servers.db, dataset, key));
+  if (file?.appliedSha256 === undefined) return false;
+  return (await hashOf(servers.store(), file)) === file.appliedSha256;
+}
+
+type Listed = Pick<ObjectPage, 'objects' | 'serverTime'>;
+
+interface DecideInput {
+  readonly dataset: Dataset;
+  readonly key: ObjectKey;
+  /** A listing of this key alone. */
+  readonly page: Listed;
+  readonly same: boolean;
+  readonly facts: PageFacts;
+}
+
 interface Decision {
   /** Whether the skip is still to be recorded. */
   readonly record: boolean;
@@ -68,33 +93,23 @@ interface Decision {
 }
 
 /** @throws Problem where there is nothing to skip, or what would be skipped is in the table */
-function decide(
-  dataset: Dataset,
-  key: ObjectKey,
-  page: Pick<ObjectPage, 'objects' | 'serverTime'>,
-  facts: PageFacts,
-): Decision {
+function decide({ dataset, key, page, same, facts }: DecideInput): Decision {
   const file = classify(dataset, page, facts).find((candidate) => candidate.key === key);
   const object = page.objects[0];
   if (!object) return decideGone(dataset, key, facts);
   if (file?.state === 'skipped') return { record: false, etag: object.etag };
-  refuse(dataset, file, key);
-  return { record: true, etag: object.etag };
-}
-
-function refuse(dataset: Dataset, file: ClassifiedFile | undefined, key: ObjectKey): void {
-  switch (file?.state) {
-    case 'applied':
-      throw new Problem(
-        `${key} is applied: its rows are in the table, and a skip would not take them out. ` +
-          (dataset.archive ? 'The next run archives it' : 'It stays where it is'),
-      );
-    case 'covered':
-      throw new Problem(
-        `${key} is covered by the adopted watermark: no run reads it, so there is nothing to skip`,
-      );
-    default:
+  if (file?.state === 'applied' || (file?.state === 'changed' && same)) {
+    throw new Problem(
+      `${key} is applied: its rows are in the table, and a skip would not take them out. ` +
+        (dataset.archive ? 'The next run archives it' : 'It stays where it is'),
+    );
   }
+  if (file?.state === 'covered') {
+    throw new Problem(
+      `${key} is covered by the adopted watermark: no run reads it, so there is nothing to skip`,
+    );
+  }
+  return { record: true, etag: object.etag };
 }
 
 /** An object that is not there: lost, moved by an earlier skip, or never heard of. */

@@ -51,12 +51,13 @@ export type ApplyResult =
     }
   /** The ledger has the key: somebody (an earlier attempt, perhaps) was here first. */
   | { readonly outcome: 'already' }
-  /** The watermark is past the key, and the ledger does not know it. */
+  /** The watermark is past the key and the ledger does not know it, or this content was skipped meanwhile. */
   | { readonly outcome: 'late' };
 
 interface Fence {
   readonly watermark: string | null;
   readonly known: boolean;
+  readonly skipped: boolean;
 }
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
@@ -69,12 +70,13 @@ export async function applyStaged(session: Session, input: ApplyInput): Promise<
 
 async function decideAndMerge(session: Session, input: ApplyInput): Promise<ApplyResult> {
   const { dataset, key, mode, reading } = input;
-  const fence = await readFence(session, dataset.name, key);
+  const fence = await readFence(session, input);
   if (fence.known && mode !== 'reload') return { outcome: 'already' };
   // By bytes: the fence's query compares with collate "C", and so does this.
   const passed =
     fence.watermark !== null && Buffer.compare(Buffer.from(key), Buffer.from(fence.watermark)) <= 0;
   if (mode === 'inOrder' && passed) return { outcome: 'late' };
+  if (fence.skipped && mode !== 'reload') return { outcome: 'late' };
 
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
   if (exportType === 'baseline') checkBaseline(dataset, reading);
@@ -94,7 +96,7 @@ set local statement_timeout = '${STATEMENT_TIMEOUT}';
 select from tickets.dataset_state where dataset = '${plainName(dataset.name)}' for update`;
 }
 
-async function readFence(session: Session, dataset: string, key: string): Promise<Fence> {
+async function readFence(session: Session, { dataset, key, etag }: ApplyInput): Promise<Fence> {
   const [fence] = await session.queryPrepared<Fence & { locked: boolean }>(
     `select
        exists (select from tickets.dataset_state where dataset = $1) as locked,
@@ -102,8 +104,10 @@ async function readFence(session: Session, dataset: string, key: string): Promis
          where dataset = $1 and metadata ? 'source_max_key'
          order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
        exists (select from tickets.import_meta
-         where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known`,
-    [dataset, key],
+         where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
+       exists (select from tickets.import_meta
+         where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped`,
+    [dataset.name, key, etag],
   );
   if (!fence?.locked) {
     throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');

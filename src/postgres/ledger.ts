@@ -129,6 +129,19 @@ export async function isLoaded(db: Queryable, dataset: string, key: string): Pro
   return (await loadedKeys(db, dataset, [key])).has(key);
 }
 
+/** Whether this content of a file was left out. */
+export async function isSkipped(
+  db: Queryable,
+  input: { readonly dataset: string; readonly key: string; readonly etag: string },
+): Promise<boolean> {
+  const [row] = await db.query<{ skipped: boolean }>(
+    `select exists (select from tickets.import_meta
+       where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped`,
+    [input.dataset, input.key, input.etag],
+  );
+  return row?.skipped ?? false;
+}
+
 /** Notes that the objects of these keys lie where their deeds put them. Repeatable. */
 export async function markMoved(
   db: Queryable,
