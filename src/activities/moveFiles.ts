@@ -1,11 +1,9 @@
 import { archiveKey, skippedKey } from '../domain/changeFile.ts';
+import type { TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { markMoved } from '../postgres/ledger.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { MoveFilesInput, MoveFilesResult } from './interface.ts';
-
-/** Moves under way at once: a move is five requests one after the other, so several hide each other's waiting. */
-const SIDE_BY_SIDE = 8;
 
 type File = MoveFilesInput['files'][number];
 
@@ -14,36 +12,36 @@ type File = MoveFilesInput['files'][number];
  * crash at any point: what is there already is only noted.
  */
 export async function moveFiles(
-  deps: Deps,
+  { datasets, store, pool }: Deps,
   input: MoveFilesInput,
   { signal }: Attempt,
 ): Promise<MoveFilesResult> {
-  const dataset = findDataset(deps.datasets, input.dataset);
-  const left = [...input.files];
-  const moved: File[] = [];
-  const notMoved: { key: string; outcome: 'changed' | 'missing' }[] = [];
-  const mover = async (): Promise<void> => {
-    for (let file = left.shift(); file; file = left.shift()) {
-      const { key, etag } = file;
-      const { outcome } = await deps.store.move({ from: key, to: targetOf(dataset, file), etag, signal });
-      if (outcome === 'changed' || outcome === 'missing') notMoved.push({ key, outcome });
-      else moved.push(file);
-    }
+  const dataset = findDataset(datasets, input.dataset);
+  const result: { moved: number; notMoved: { key: string; outcome: 'changed' | 'missing' }[] } = {
+    moved: 0,
+    notMoved: [],
   };
-  const movers = await Promise.allSettled(Array.from({ length: SIDE_BY_SIDE }, mover));
-  await note(deps, dataset, moved);
-  const failed = movers.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
-  return { moved: moved.length, notMoved };
+  let failure: TidemarkFailure | undefined;
+  for (const to of ['processed', 'skipped'] as const) {
+    const files = input.files.filter((file) => file.to === to);
+    if (files.length === 0) continue;
+    const moves = files.map((file) => ({ from: file.key, to: targetOf(dataset, file), etag: file.etag }));
+    const attempts = await store.moveAll({ moves, signal });
+    const arrived: string[] = [];
+    for (const [i, { key }] of files.entries()) {
+      const attempt = attempts[i];
+      if (attempt?.outcome === 'failed') failure ??= attempt.failure;
+      else if (attempt?.outcome === 'changed' || attempt?.outcome === 'missing')
+        result.notMoved.push({ key, outcome: attempt.outcome });
+      else arrived.push(key);
+    }
+    if (arrived.length > 0) await markMoved(pool, { dataset: dataset.name, keys: arrived, to });
+    result.moved += arrived.length;
+  }
+  if (failure) throw failure.at({ dataset: dataset.name });
+  return result;
 }
 
 function targetOf(dataset: Dataset, { key, to }: File): string {
   return to === 'processed' ? archiveKey(dataset, key) : skippedKey(dataset, key);
-}
-
-async function note({ pool }: Deps, dataset: Dataset, files: readonly File[]): Promise<void> {
-  for (const to of ['processed', 'skipped'] as const) {
-    const keys = files.filter((file) => file.to === to).map((file) => file.key);
-    if (keys.length > 0) await markMoved(pool, { dataset: dataset.name, keys, to });
-  }
 }

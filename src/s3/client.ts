@@ -38,6 +38,11 @@ export interface S3Context {
   readonly maxAttempts: number;
   readonly multipartAbove: number;
   readonly partSize: number;
+  /** What the store's answers have shown so far. */
+  readonly learnt: {
+    /** Whether a copy of a plain object has its source's ETag; under KMS it has not. */
+    copiesKeepEtag?: boolean;
+  };
 }
 
 const MIB = 1024 ** 2;
@@ -56,6 +61,7 @@ const MAX_SOCKETS = 128;
  */
 export function openContext(options: ObjectStoreOptions): S3Context {
   const context = {
+    learnt: {},
     bucket: options.bucket,
     stallMs: options.stallMs ?? 30_000,
     requestMs: options.requestMs ?? 20_000,

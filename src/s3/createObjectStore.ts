@@ -5,6 +5,7 @@ import type { ObjectStoreOptions, S3Context } from './client.ts';
 import { see } from './head.ts';
 import { listPage } from './list.ts';
 import { move } from './move.ts';
+import { moveAll } from './moveAll.ts';
 import type { ListedObject, ObjectStore } from './objectStore.ts';
 import { read } from './read.ts';
 
@@ -22,6 +23,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     head: ({ key, signal }) => head(context, key, signal),
     read: (input) => read(context, input),
     move: (input) => move(context, input),
+    moveAll: (input) => moveAll(context, input),
     check: (signal) => check(context, signal),
     destroy: () => context.client.destroy(),
   };

@@ -75,7 +75,7 @@ async function findPlace(context: S3Context, input: MoveInput, source: SeenObjec
 }
 
 /** Deletes the source, on condition that it still has its ETag. */
-async function remove(context: S3Context, { from, etag, signal }: MoveInput): Promise<void> {
+export async function remove(context: S3Context, { from, etag, signal }: MoveInput): Promise<void> {
   await call(context, { operation: 'DeleteObject', key: from, etag, signal }, (options) =>
     context.client.send(
       new DeleteObjectCommand({ Bucket: context.bucket, Key: from, IfMatch: quoted(etag) }),
@@ -88,7 +88,7 @@ async function remove(context: S3Context, { from, etag, signal }: MoveInput): Pr
  * Whether a conditional step was done. Where its condition did not hold, the next look tells why; one reason is that
  * the SDK repeated a step whose first answer was lost.
  */
-async function ifUndisturbed(step: Promise<void>): Promise<boolean> {
+export async function ifUndisturbed(step: Promise<void>): Promise<boolean> {
   try {
     await step;
     return true;

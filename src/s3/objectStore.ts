@@ -1,6 +1,7 @@
 /** The port to S3: what Tidemark asks of an object store. The only implementation is `createObjectStore`. */
 
 import type { ObjectKey } from '../domain/changeFile.ts';
+import type { TidemarkFailure } from '../domain/failures.ts';
 
 /** One object of a listing. */
 export interface ListedObject {
@@ -46,6 +47,19 @@ export type MoveOutcome =
   /** `from` is gone and the archive has no such bytes. */
   | { readonly outcome: 'missing' };
 
+/** One object to be moved. */
+export interface Move {
+  readonly from: ObjectKey;
+  readonly to: ObjectKey;
+  readonly etag: string;
+}
+
+/** What became of one of several moves. */
+export type MoveAttempt =
+  | MoveOutcome
+  /** It could not be moved; it lies where it lay, perhaps copied too. */
+  | { readonly outcome: 'failed'; readonly failure: TidemarkFailure };
+
 /** Failures of every method are `TidemarkFailure`s: `S3Unavailable` and `Stalled` retry, `S3Refused` is final. */
 export interface ObjectStore {
   /** Lists at most `limit` (up to 1,000) objects under `prefix` whose keys come after `after`. */
@@ -78,6 +92,14 @@ export interface ObjectStore {
     readonly etag: string;
     readonly signal?: AbortSignal;
   }): Promise<MoveOutcome>;
+  /**
+   * Moves several objects whose targets lie in one folder, each as safely as `move` does and in fewer requests.
+   * What became of each stands in the order of `moves`; `moved` may also be said of one that was moved before.
+   */
+  moveAll(input: {
+    readonly moves: readonly Move[];
+    readonly signal?: AbortSignal;
+  }): Promise<readonly MoveAttempt[]>;
   /** Finds out, without touching anything of the user's, whether the bucket can be listed. */
   check(signal?: AbortSignal): Promise<void>;
   /** Closes all connections. */

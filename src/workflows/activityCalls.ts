@@ -35,6 +35,14 @@ export const patient = proxyActivities<Activities>({
   },
 });
 
+/** One try of a backlog's batch: what it leaves goes to `loadFile`. */
+export const once = proxyActivities<Activities>({
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '1 hour',
+  heartbeatTimeout: '30 seconds',
+  retry: { maximumAttempts: 1 },
+});
+
 /** A first try without the server's round trips: one attempt, a few seconds. */
 export const local = proxyLocalActivities<Activities>({
   startToCloseTimeout: '8 seconds',

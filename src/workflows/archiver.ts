@@ -1,7 +1,7 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/interface.ts';
 import { local, patient } from './activityCalls.ts';
-import { MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
+import { LOCAL_BATCH, MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
 
 /**
@@ -49,7 +49,7 @@ async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise
     })),
   };
   const options = { summary: summaryOf(files) };
-  if (files.every((file) => file.size <= SMALL_FILE_BYTES)) {
+  if (files.length <= LOCAL_BATCH && files.every((file) => file.size <= SMALL_FILE_BYTES)) {
     try {
       return await local.moveFiles.executeWithOptions(options, [input]);
     } catch (error) {

@@ -4,7 +4,7 @@
  * A change of this folder changes histories: the replay tests over the frozen ones are the gate.
  */
 
-import { continueAsNew, sleep, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { ListedFile } from '../activities/interface.ts';
 import { failureOf, list } from './activityCalls.ts';
 import { Archiver } from './archiver.ts';
@@ -82,8 +82,6 @@ async function loadAll(files: readonly ListedFile[], run: Run, archiver: Archive
     if (run.archives) await archiver.move(loaded);
     if (failure) throw failure;
     if (loaded.length < done.length) return 'listAgain';
-    // Ends the workflow task: what local activities did is recorded, and shown in the UI, before more is begun.
-    if (left.length > 0) await sleep(1);
   }
   return 'goOn';
 }

@@ -6,16 +6,20 @@ import type {
   LoadSmallFilesInput,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
-import { finalFailure, local, ordinary, unwrapped } from './activityCalls.ts';
+import { finalFailure, local, once, ordinary, unwrapped } from './activityCalls.ts';
 
-/**
- * Up to this listed size, bytes, files are first tried in a local activity, several at a time: about 3 ms of
- * Temporal's time instead of 50 to 125 for each (measured on the dev server).
- */
+/** Up to this listed size, bytes, files are loaded several at a time, each still in a transaction of its own. */
 export const SMALL_FILE_BYTES = 256 * 1024;
 
-/** Files in one local activity: its result stays under 20 KB, and its work within a second or two. */
-export const MAX_BATCH = 50;
+/**
+ * Up to this many small files go through a local activity, which costs about 3 ms of Temporal's time instead of 50 to
+ * 125 (measured on the dev server). A backlog does not: its local activities would keep one workflow task open, so that
+ * nothing is recorded or shown before its end.
+ */
+export const LOCAL_BATCH = 50;
+
+/** Small files in one ordinary activity: its result stays under 50 KB, its work within a second or two. */
+export const MAX_BATCH = 100;
 
 /** What the next load came to: results of the first files, then perhaps the failure at which the dataset stops. */
 export interface Loaded {
@@ -24,15 +28,15 @@ export interface Loaded {
 }
 
 /**
- * Loads the next file, or the next few where they are small. A file that the local try does not load goes to the
- * ordinary activity, which retries and is seen in the UI; a final failure is final in either.
+ * Loads the next file, or the next few where they are small. A file that this one try does not load goes to
+ * `loadFile`, which retries; a final failure is final in either.
  */
 export async function loadNext(dataset: string, files: readonly ListedFile[]): Promise<Loaded> {
   const [first] = files;
   if (!first) return { results: [] };
   const batch = smallBatch(files);
   if (batch.length > 0) {
-    const tried = await tryLocally(dataset, batch);
+    const tried = await tryOnce(dataset, batch);
     if (tried && (tried.results.length > 0 || tried.failure || tried.unfinished)) {
       return { results: tried.results, ...(tried.failure && { failure: finalFailure(tried.failure) }) };
     }
@@ -48,7 +52,7 @@ function smallBatch(files: readonly ListedFile[]): readonly ListedFile[] {
   return files.slice(0, Math.min(large < 0 ? files.length : large, MAX_BATCH));
 }
 
-async function tryLocally(
+async function tryOnce(
   dataset: string,
   files: readonly ListedFile[],
 ): Promise<LoadSmallFilesResult | undefined> {
@@ -56,8 +60,11 @@ async function tryLocally(
     dataset,
     files: files.map((file) => ({ key: file.key, etag: file.etag, mode: modeOf(file) })),
   };
+  const options = { summary: summaryOf(files) };
   try {
-    return await local.loadSmallFiles.executeWithOptions({ summary: summaryOf(files) }, [input]);
+    return files.length <= LOCAL_BATCH
+      ? await local.loadSmallFiles.executeWithOptions(options, [input])
+      : await once.loadSmallFiles.executeWithOptions(options, [input]);
   } catch (error) {
     if (isCancellation(error)) throw error;
     return undefined;
