@@ -29,7 +29,7 @@ async function main(): Promise<void> {
         connection,
         namespace: config.temporal.namespace,
         taskQueue: config.taskQueue,
-        workflowsPath: fileURLToPath(new URL(`./workflows/index${extension()}`, import.meta.url)),
+        ...workflowCode(),
         activities: createActivities({ datasets: DATASETS, store, pool }),
         maxConcurrentActivityTaskExecutions: MAX_LOADS,
         maxConcurrentLocalActivityExecutions: MAX_LOADS,
@@ -45,9 +45,12 @@ async function main(): Promise<void> {
   }
 }
 
-/** `.ts` when run from the sources, `.js` when built. */
-function extension(): string {
-  return import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+/** The bundle made by the build; run from the sources, the worker bundles for itself. */
+function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsPath: string } {
+  const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+  return import.meta.url.endsWith('.ts')
+    ? { workflowsPath: path('./workflows/index.ts') }
+    : { workflowBundle: { codePath: path('./workflow-bundle.js') } };
 }
 
 await main().catch(exitWithProblem);
