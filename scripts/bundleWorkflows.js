@@ -1,0 +1,15 @@
+/** Bundles the built workflows, so that a worker neither carries webpack in memory nor bundles at its start. */
+
+import { rename, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+
+const dist = new URL('../dist/', import.meta.url);
+const { code } = await bundleWorkflowCode({
+  workflowsPath: fileURLToPath(new URL('workflows/index.js', dist)),
+  logger: new DefaultLogger('WARN'),
+});
+// Renamed into place: a worker that starts at this moment reads the old bundle or the new one.
+const half = new URL(`workflow-bundle.${process.pid}.js`, dist);
+await writeFile(half, code);
+await rename(half, new URL('workflow-bundle.js', dist));
