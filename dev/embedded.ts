@@ -3,14 +3,14 @@
 import { chmod, mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { cleanEnvironment, remove } from './servers/launch.ts';
+import { cleanEnvironment, remove, type Placed, type Surroundings } from './servers/launch.ts';
 import { startPostgres, type PostgresServer } from './servers/postgres.ts';
 import { startS3, type S3Server } from './servers/s3.ts';
-import type { Server } from './servers/server.ts';
+import { startServer, type Server, type ServerSpec } from './servers/server.ts';
 import { startTemporal, type TemporalServer } from './servers/temporal.ts';
 import { startWatchdog } from './servers/watchdog.ts';
 
-export type ServerName = 'temporal' | 'postgres' | 's3';
+type ServerName = 'temporal' | 'postgres' | 's3';
 
 /** What to start, and where. */
 export interface StackOptions {
@@ -36,6 +36,10 @@ export interface Stack {
   readonly servers: Readonly<Partial<Record<ServerName, Server>>>;
   /** The servers' logs and data. */
   readonly directory: string;
+  /** What `findProgram` wants, to run the Temporal CLI against the stack, say. */
+  readonly surroundings: Surroundings;
+  /** Starts a further process, such as a worker, that ends with the stack. */
+  add(spec: Omit<ServerSpec, 'logFile'>): Promise<Server>;
   /** Ends all of it and removes the directory; may be called again. */
   stop(): Promise<void>;
 }
@@ -54,12 +58,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const watchdog = startWatchdog(directory);
   const surroundings = { directory, watchdog, onProgress };
   const wanted = new Set(options.servers ?? ['temporal', 'postgres', 's3']);
-  const up = async <T>(name: ServerName, start: () => Promise<T>): Promise<T | undefined> => {
+  const up = async <T extends Placed>(name: ServerName, start: () => Promise<T>): Promise<T | undefined> => {
     if (!wanted.has(name)) return undefined;
-    const started = Date.now();
-    const server = await start();
-    onProgress(`${name} is up (${((Date.now() - started) / 1000).toFixed(1)} s)`);
-    return server;
+    const started = performance.now();
+    const placed = await start();
+    onProgress(`${placed.server.name} is up (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+    return placed;
   };
   // All settled, not all: a server that is still starting must be known before the rest is ended.
   const [temporal, postgres, s3] = await Promise.allSettled([
@@ -68,8 +72,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     up('s3', () => startS3(surroundings)),
   ]);
   const placed = { temporal: value(temporal), postgres: value(postgres), s3: value(s3) };
+  const added: Server[] = [];
   const end = async (): Promise<void> => {
-    await Promise.all(Object.values(placed).map((server) => server && remove(server)));
+    await Promise.all(added.map((server) => server.stop()));
+    await Promise.all(Object.values(placed).map(async (server) => server && remove(server)));
     await watchdog.finish();
   };
   const failure = [temporal, postgres, s3].find((result) => result.status === 'rejected');
@@ -88,6 +94,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       ...(placed.s3 && { s3: placed.s3.server }),
     },
     directory,
+    surroundings,
+    add: async (spec) => {
+      const server = await startServer({ ...spec, logFile: join(directory, `${spec.name}.log`) }, watchdog);
+      added.push(server);
+      return server;
+    },
     stop: () => (ended ??= end()),
   };
 }
@@ -111,7 +123,8 @@ function value<T>(result: PromiseSettledResult<T>): T | undefined {
 
 function temporalEnv(temporal: TemporalServer | undefined): Record<string, string> {
   if (!temporal) return {};
-  return { TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: temporal.namespace };
+  const { address, namespace, configFile } = temporal;
+  return { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, TEMPORAL_CONFIG_FILE: configFile };
 }
 
 function postgresEnv(postgres: PostgresServer | undefined): Record<string, string> {

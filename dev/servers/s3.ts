@@ -29,7 +29,7 @@ const NO_XATTRS = /xattrs are not supported/;
 
 /** Starts it and creates the bucket. */
 export async function startS3(options: Surroundings): Promise<S3Server> {
-  const command = await findProgram(VERSITYGW, options.onProgress);
+  const command = await findProgram(VERSITYGW, options);
   const credentials = { accessKeyId: 'tidemark', secretAccessKey: randomBytes(20).toString('hex') };
   const start = (sidecar: readonly string[]) =>
     onFreePorts(1, ([port = 0]) => startGateway({ ...options, command, credentials, port, sidecar }));

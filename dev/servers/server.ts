@@ -31,8 +31,8 @@ export interface Server {
   stop(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again after `stop`, on the same ports and data, and resolves when it is ready. */
   start(): Promise<void>;
-  /** The end of what it wrote. */
-  logTail(): Promise<string>;
+  /** Rejects with `ServerFailed` when the process, as it is now, ends. */
+  failure(): Promise<never>;
 }
 
 /** The server ended, or did not get ready. `log` is the end of what it wrote. */
@@ -66,7 +66,10 @@ export async function startServer(spec: ServerSpec, watchdog: Watchdog): Promise
     start: async () => {
       child = await launch(spec, watchdog);
     },
-    logTail: () => tail(spec.logFile),
+    failure: async () => {
+      const how = await exited(child);
+      throw new ServerFailed(`${spec.name} ended (${how})`, await tail(spec.logFile));
+    },
   };
 }
 
@@ -84,7 +87,7 @@ async function launch(spec: ServerSpec, watchdog: Watchdog): Promise<ChildProces
   await log.close();
   if (child.pid !== undefined) {
     const group = child.pid;
-    watchdog.watch(group);
+    watchdog.watch(group, spec.stopSignal);
     void gone.then(() => watchdog.forget(group));
   }
   child.unref();
@@ -124,9 +127,13 @@ function hung(): never {
 
 /** Resolves when the process is gone or could not be started, with how. */
 function exited(child: ChildProcess): Promise<string> {
+  const how = (code: number | null, signal: NodeJS.Signals | null): string => signal ?? `exit status ${code}`;
+  if (child.exitCode !== null || child.signalCode !== null) {
+    return Promise.resolve(how(child.exitCode, child.signalCode));
+  }
   return new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal ?? `exit status ${code}`));
+    child.once('exit', (code, signal) => resolve(how(code, signal)));
   });
 }
 

@@ -1,5 +1,6 @@
 /** A real Temporal development server: all services in one process, its store in memory. */
 
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { findProgram, TEMPORAL } from './binaries.ts';
@@ -11,6 +12,8 @@ import { startServer } from './server.ts';
 export interface TemporalServer extends Placed {
   readonly address: string;
   readonly namespace: string;
+  /** A configuration file of Temporal's clients with nothing in it, in place of the user's own. */
+  readonly configFile: string;
   /** Base URL of the web UI; empty where it was not asked for. */
   readonly ui: string;
 }
@@ -23,7 +26,7 @@ const CONNECT_MS = 1_000;
 export async function startTemporal(
   options: Surroundings & { readonly ui: boolean },
 ): Promise<TemporalServer> {
-  const command = await findProgram(TEMPORAL, options.onProgress);
+  const command = await findProgram(TEMPORAL, options);
   const placed = await onFreePorts(4, ([port = 0, ui = 0, http = 0, metrics = 0]) =>
     startServer(
       {
@@ -49,11 +52,14 @@ export async function startTemporal(
       options.watchdog,
     ),
   );
+  const configFile = join(options.directory, 'temporal.toml');
+  await writeFile(configFile, '[profile.default]\n');
   const [port, ui] = placed.ports.ports;
   return {
     ...placed,
     address: `${LOOPBACK}:${port}`,
     namespace: NAMESPACE,
+    configFile,
     ui: options.ui ? `http://${LOOPBACK}:${ui}` : '',
   };
 }

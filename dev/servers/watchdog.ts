@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 
 /** A small shell of its own session that cleans up as soon as our end of its standard input is closed. */
 export interface Watchdog {
-  /** Adds a process group to end. */
-  watch(pid: number): void;
+  /** Adds a process group, to be ended with this signal. */
+  watch(pid: number, signal: NodeJS.Signals): void;
   /** Takes a process group off the list: it has ended. */
   forget(pid: number): void;
   /** Ends all groups that are still watched, removes the directory and resolves when that is done. */
@@ -14,27 +14,26 @@ export interface Watchdog {
 
 /**
  * The operating system closes the pipe when our process ends, by whatever means (SIGKILL too), and `read` then fails.
- * SIGQUIT first: it is PostgreSQL's immediate shutdown, which frees its shared memory, and ends a Go program. Three
- * seconds later SIGKILL. `ulimit -c 0`: no core files.
+ * Each group first gets its own signal, three seconds later SIGKILL. `ulimit -c 0`: no core files.
  */
 const SCRIPT = `
 directory=$1
 groups=''
 ulimit -c 0
-while read -r verb group; do
+while read -r verb group signal; do
   case $verb in
-    watch) groups="$groups $group" ;;
+    watch) groups="$groups $group:$signal" ;;
     forget)
       kept=''
-      for each in $groups; do [ "$each" = "$group" ] || kept="$kept $each"; done
+      for each in $groups; do [ "\${each%:*}" = "$group" ] || kept="$kept $each"; done
       groups=$kept ;;
   esac
 done
-alive() { for each in $groups; do kill -0 -"$each" 2>/dev/null && return 0; done; return 1; }
-for each in $groups; do kill -QUIT -"$each" 2>/dev/null; done
+alive() { for each in $groups; do kill -0 -"\${each%:*}" 2>/dev/null && return 0; done; return 1; }
+for each in $groups; do kill -"\${each#*:}" -"\${each%:*}" 2>/dev/null; done
 tries=0
 while alive && [ $tries -lt 60 ]; do sleep 0.05; tries=$((tries + 1)); done
-for each in $groups; do kill -KILL -"$each" 2>/dev/null; done
+for each in $groups; do kill -KILL -"\${each%:*}" 2>/dev/null; done
 rm -rf "$directory" || { sleep 1; rm -rf "$directory"; }
 `;
 
@@ -55,7 +54,7 @@ export function startWatchdog(directory: string): Watchdog {
   shell.stdin.on('error', () => undefined);
   shell.unref();
   return {
-    watch: (pid) => void shell.stdin.write(`watch ${pid}\n`),
+    watch: (pid, signal) => void shell.stdin.write(`watch ${pid} ${signal.slice('SIG'.length)}\n`),
     forget: (pid) => void shell.stdin.write(`forget ${pid}\n`),
     finish: async () => {
       shell.ref();
