@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { exitWithProblem } from './client/problem.ts';
-import { readConfig } from './config.ts';
+import { readConfig, type Config } from './config.ts';
 import { DATASETS } from './datasets/index.ts';
 import { createPool } from './postgres/pool.ts';
 import { createObjectStore } from './s3/createObjectStore.ts';
@@ -15,8 +15,7 @@ const MAX_LOADS = 8;
 /** Longer than a load's last statement; what is not done by then is taken up by another worker. */
 const SHUTDOWN_GRACE = '20 seconds';
 
-async function main(): Promise<void> {
-  const config = readConfig();
+async function work(config: Config): Promise<void> {
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
   const store = createObjectStore(config.s3);
   const pool = createPool(config.postgres, MAX_LOADS * 2);
@@ -25,6 +24,8 @@ async function main(): Promise<void> {
     await store.check();
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     try {
+      // Asked first: a worker that is created without its namespace keeps the process from ending.
+      await connection.workflowService.describeNamespace({ namespace: config.temporal.namespace });
       const worker = await Worker.create({
         connection,
         namespace: config.temporal.namespace,
@@ -53,4 +54,10 @@ function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsP
     : { workflowBundle: { codePath: path('./workflow-bundle.js') } };
 }
 
-await main().catch(exitWithProblem);
+let config: Config | undefined;
+try {
+  config = readConfig();
+  await work(config);
+} catch (error) {
+  exitWithProblem(error, config);
+}

@@ -37,7 +37,7 @@ function describeFailure(failure: TidemarkFailure, config: Config | undefined): 
   const code = details.code === undefined ? '' : ` [${details.code}]`;
   switch (kind) {
     case 'PostgresUnavailable':
-      return `${postgresOf(config)}: ${what}${code}. Check DATABASE_URL, and that the server is up`;
+      return `${postgresOf(config)} cannot be reached, or broke the connection off${code}. Check DATABASE_URL, and that the server is up`;
     case 'PostgresRefused':
       return `${postgresOf(config)}: ${postgresRefusal(failure)}`;
     case 'PostgresBusy':
@@ -74,11 +74,11 @@ const NAMED_UNREACHABLE = new Set(['TemporalUnreachable', 'TransportError', 'Tim
 function describeTemporal(error: unknown, config: Config | undefined): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const temporal = temporalOf(config);
-  if (error.name === 'NamespaceNotFoundError') {
-    return `${temporal}: there is no namespace ${printable(config?.temporal.namespace ?? '')}. Check TEMPORAL_NAMESPACE`;
-  }
   const code = grpcCode(error) ?? grpcCode(error.cause);
-  switch (code) {
+  switch (error.name === 'NamespaceNotFoundError' ? GRPC.notFound : code) {
+    case GRPC.notFound:
+      // All else that may be missing is asked for, and told, by the verbs themselves.
+      return `${temporal}: there is no namespace ${printable(config?.temporal.namespace ?? '')}. Check TEMPORAL_NAMESPACE`;
     case GRPC.denied:
     case GRPC.unauthenticated:
       return `${temporal}: access is refused [gRPC ${code}]. Check TEMPORAL_API_KEY or the TLS certificate, and TEMPORAL_NAMESPACE`;
@@ -116,10 +116,8 @@ function postgresOf(config: Config | undefined): string {
 
 function s3Of(config: Config | undefined): string {
   if (!config) return 'S3';
-  const { endpoint, bucket } = config.s3;
-  return endpoint === undefined
-    ? `S3, bucket ${bucket}`
-    : `S3 at ${new URL(endpoint).host}, bucket ${bucket}`;
+  const { endpoint } = config.s3;
+  return endpoint === undefined ? 'S3' : `S3 at ${new URL(endpoint).host}`;
 }
 
 /** Temporal's own default, where nothing names an address. */
