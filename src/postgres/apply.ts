@@ -62,9 +62,9 @@ interface Fence {
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  await session.queryUnbounded(beginLocked(input));
+  await session.queryLong(beginLocked(input));
   const result = await decideAndMerge(session, input);
-  await session.queryUnbounded(result.outcome === 'applied' ? 'commit' : 'rollback');
+  await session.queryLong(result.outcome === 'applied' ? 'commit' : 'rollback');
   return result;
 }
 
@@ -139,7 +139,7 @@ export async function mergeStaged(session: Session, input: MergeInput): Promise<
   if (staged !== reading.sent) {
     throw new TidemarkFailure('AccountingMismatch', `${reading.sent} rows sent, ${staged} rows staged`);
   }
-  const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryUnbounded;
+  const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryLong;
   const [superseded] = await run<{ superseded: number }>(supersedeSql(dataset));
   const [merged] = await run<MergeCounts>(mergeSql(dataset, mode, target), [key]);
   const counts: RowCounts = {

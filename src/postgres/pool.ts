@@ -5,8 +5,12 @@ import type { PostgresAddress } from './address.ts';
 import { fromPostgres } from './errors.ts';
 import type { Queryable } from './queryable.ts';
 
-/** A statement that is no load answers within this, or its connection is given up. */
+/** A statement that waits for nobody answers within this, or its connection is given up. */
 const QUERY_TIMEOUT_MS = 15_000;
+/** One that may wait for a lock: longer than the longest `lock_timeout`. */
+const PREPARED_TIMEOUT_MS = 45_000;
+/** One whose length the file decides: longer than the load's `statement_timeout`, which the server keeps. */
+const LONG_TIMEOUT_MS = 31 * 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Keeps warm connections, with their staging tables, through a run's pauses. */
 const IDLE_TIMEOUT_MS = 60_000;
@@ -32,8 +36,8 @@ const SESSION = [
 export interface Session extends Queryable {
   /** The driver's client, for COPY. */
   readonly client: pg.PoolClient;
-  /** Runs one statement without the usual bound; the server's `statement_timeout` is its bound. */
-  queryUnbounded<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Runs one statement that may take as long as the load's `statement_timeout`. */
+  queryLong<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /**
    * The same, parsed and planned once a connection: for statements that run for every small file. Its plan may be the
    * one made for earlier values, so it is not for statements whose cost depends on them.
@@ -123,7 +127,9 @@ function destroy(client: pg.PoolClient): void {
 }
 
 function createSession(client: pg.PoolClient, memory: Map<string, number>): Session {
-  async function run<Row extends object>(config: pg.QueryConfig & { query_timeout?: number }): Promise<Row[]> {
+  async function run<Row extends object>(
+    config: pg.QueryConfig & { query_timeout?: number },
+  ): Promise<Row[]> {
     try {
       return (await client.query<Row>(config)).rows;
     } catch (error) {
@@ -134,8 +140,9 @@ function createSession(client: pg.PoolClient, memory: Map<string, number>): Sess
     client,
     memory,
     query: (text, values) => run({ text, ...withValues(values), query_timeout: QUERY_TIMEOUT_MS }),
-    queryUnbounded: (text, values) => run({ text, ...withValues(values) }),
-    queryPrepared: (text, values) => run({ text, ...withValues(values), name: nameOf(text) }),
+    queryLong: (text, values) => run({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS }),
+    queryPrepared: (text, values) =>
+      run({ text, ...withValues(values), name: nameOf(text), query_timeout: PREPARED_TIMEOUT_MS }),
   };
 }
 

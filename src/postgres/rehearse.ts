@@ -32,7 +32,7 @@ export async function rehearse(session: Session, input: Omit<MergeInput, 'target
   const copy = rehearsalTable(dataset);
   const pk = identifier(dataset.primaryKey);
   // A row that an earlier file of the rehearsal touched is there already, and stays.
-  await session.queryUnbounded(
+  await session.queryLong(
     `insert into ${copy}
      select t.* from ${targetTable(dataset)} t where t.${pk} in (select ${pk} from ${stagingTable(dataset)})
      on conflict (${pk}) do nothing`,

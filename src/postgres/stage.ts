@@ -62,7 +62,9 @@ async function empty(session: Session, dataset: Dataset): Promise<void> {
   const table = stagingTable(dataset);
   const held = session.memory.get(table);
   if (held === undefined) {
-    const columns = Object.entries(dataset.columns).map(([name, column]) => `${identifier(name)} ${column.type}`);
+    const columns = Object.entries(dataset.columns).map(
+      ([name, column]) => `${identifier(name)} ${column.type}`,
+    );
     await session.query(
       `create temporary table ${table} (${columns.join(', ')}, source_line bigint not null)`,
     );
