@@ -1,103 +1,121 @@
-import type { RecordHandler, RecordSource } from '../rows/records.ts';
+import { countBreaks } from './bytes.ts';
 import { csvParseRecords } from './csvParseRecords.ts';
+import type { RecordHandler, RecordSource } from './records.ts';
 import { Scanner } from './scanner.ts';
 import { TextCheck } from './textCheck.ts';
 
 /** A header is given to csv-parse in such pieces: what it reads beyond the header is read twice. */
 const HEADER_PIECE = 512;
-/** What csv-parse takes over is given to it in such pieces, so that it looks at a record's length in between. */
+/** How many new bytes a scan waits for, and how many csv-parse is given at once. */
 const PIECE = 64 * 1024;
+
+/** Bytes that another source is to go on with. */
+interface Rest {
+  readonly bytes: Buffer;
+  /** The line on which they begin. */
+  readonly line: number;
+}
 
 /**
  * The records of a change file: csv-parse reads the header, the scanner what follows, and csv-parse again from the
  * first record that the scanner does not know, to say what is wrong with it.
  *
- * @param options.scanAt how many new bytes are waited for before the next scan. A record that is still open is
- *   scanned again from its beginning, so that many small chunks would cost their square.
+ * @param options.scanAt how many new bytes are waited for before the next scan, default 64 KiB. A record that is
+ *   still open is scanned again from its beginning, so that many small chunks would cost their square.
  */
 export function changeFileRecords(
   handler: RecordHandler,
   options: { readonly scanAt?: number } = {},
 ): RecordSource {
-  let phase: RecordSource = headerPhase();
+  const scanAt = options.scanAt ?? PIECE;
+  let source: RecordSource = headerSource(handler, async ({ bytes, line }) => {
+    source = scanSource({ handler, line, scanAt, handOver });
+    await source.feed(bytes);
+  });
 
-  function headerPhase(): RecordSource {
-    const seen: Buffer[] = [];
-    let headerEnd = -1;
-    const parser = csvParseRecords((record, end) => {
-      // csv-parse may have found more records, but they are the scanner's.
-      if (headerEnd >= 0) return;
-      handler(record);
-      headerEnd = end;
-    });
-
-    /** Lets csv-parse read on. What it finds wrong behind the header is to be found again, in its turn. */
-    async function hasHeader(read: Promise<void>): Promise<boolean> {
-      try {
-        await read;
-      } catch (error) {
-        if (headerEnd < 0) throw error;
-      }
-      return headerEnd >= 0;
-    }
-
-    async function scanFrom(rest: Buffer): Promise<void> {
-      const all = Buffer.concat([...seen, rest]);
-      phase = scanPhase(1 + breaksIn(all.subarray(0, headerEnd)));
-      await phase.feed(all.subarray(headerEnd));
-    }
-
-    return {
-      async feed(bytes) {
-        for (let at = 0; at < bytes.length; at += HEADER_PIECE) {
-          const piece = bytes.subarray(at, at + HEADER_PIECE);
-          seen.push(Buffer.from(piece));
-          if (await hasHeader(parser.feed(piece))) return scanFrom(bytes.subarray(at + HEADER_PIECE));
-        }
-      },
-      async end() {
-        if (!(await hasHeader(parser.end()))) return;
-        await scanFrom(Buffer.alloc(0));
-        await phase.end();
-      },
-    };
-  }
-
-  function scanPhase(firstLine: number): RecordSource {
-    const scanner = new Scanner(handler, firstLine);
-    const text = new TextCheck();
-    const scanAt = options.scanAt ?? PIECE;
-    let unscanned = 0;
-
-    /** Scans, if the text is good; else, or where the scanner is at a loss, csv-parse takes over. */
-    async function scan(good: boolean, last: boolean): Promise<void> {
-      unscanned = 0;
-      if (good && scanner.scan({ last }) === 'more') return;
-      const { bytes, line } = scanner.rest;
-      phase = csvParseRecords(handler, line);
-      for (let at = 0; at < bytes.length; at += PIECE) await phase.feed(bytes.subarray(at, at + PIECE));
-      if (last) await phase.end();
-    }
-
-    return {
-      async feed(bytes) {
-        const good = text.take(bytes);
-        scanner.append(bytes);
-        unscanned += bytes.length;
-        if (!good || unscanned >= scanAt) await scan(good, false);
-      },
-      end: () => scan(text.end(), true),
-    };
+  async function handOver({ bytes, line }: Rest): Promise<void> {
+    source = csvParseRecords(handler, line);
+    // In pieces, so that it looks at a record's length in between.
+    for (let at = 0; at < bytes.length; at += PIECE) await source.feed(bytes.subarray(at, at + PIECE));
   }
 
   return {
-    feed: (bytes) => phase.feed(bytes),
-    end: () => phase.end(),
+    feed: (bytes) => source.feed(bytes),
+    async end() {
+      let ended: RecordSource;
+      // Its end may hand over to another source, which must then be ended too.
+      do {
+        ended = source;
+        await ended.end();
+      } while (ended !== source);
+    },
   };
 }
 
-function breaksIn(bytes: Buffer): number {
-  let breaks = 0;
-  for (const byte of bytes) if (byte === 0x0a) breaks += 1;
-  return breaks;
+/** Reads the header by csv-parse, and hands over the bytes behind it. */
+function headerSource(handler: RecordHandler, handOver: (rest: Rest) => Promise<void>): RecordSource {
+  const seen: Buffer[] = [];
+  let headerEnd = -1;
+  const parser = csvParseRecords((record, end) => {
+    // csv-parse may have found more records, but they are the scanner's.
+    if (headerEnd >= 0) return;
+    handler(record);
+    headerEnd = end;
+  });
+
+  /** Lets csv-parse read on. What it finds wrong behind the header is to be found again, in its turn. */
+  async function hasHeader(read: Promise<void>): Promise<boolean> {
+    try {
+      await read;
+    } catch (error) {
+      if (headerEnd < 0) throw error;
+    }
+    return headerEnd >= 0;
+  }
+
+  function restWith(bytes: Buffer): Rest {
+    const all = Buffer.concat([...seen, bytes]);
+    return { bytes: all.subarray(headerEnd), line: 1 + countBreaks(all.subarray(0, headerEnd)) };
+  }
+
+  return {
+    async feed(bytes) {
+      for (let at = 0; at < bytes.length; at += HEADER_PIECE) {
+        const piece = bytes.subarray(at, at + HEADER_PIECE);
+        seen.push(Buffer.from(piece));
+        if (await hasHeader(parser.feed(piece))) return handOver(restWith(bytes.subarray(at + HEADER_PIECE)));
+      }
+    },
+    async end() {
+      if (await hasHeader(parser.end())) await handOver(restWith(Buffer.alloc(0)));
+    },
+  };
+}
+
+/** Scans, as long as the text is good and the scanner knows it; else hands over from the last record on. */
+function scanSource(input: {
+  readonly handler: RecordHandler;
+  readonly line: number;
+  readonly scanAt: number;
+  readonly handOver: (rest: Rest) => Promise<void>;
+}): RecordSource {
+  const scanner = new Scanner(input.handler, input.line);
+  const text = new TextCheck();
+  let unscanned = 0;
+
+  async function scan(good: boolean, last: boolean): Promise<void> {
+    unscanned = 0;
+    if (good && scanner.scan({ last }) === 'more') return;
+    await input.handOver(scanner.rest);
+  }
+
+  return {
+    async feed(bytes) {
+      const good = text.take(bytes);
+      scanner.append(bytes);
+      unscanned += bytes.length;
+      if (!good || unscanned >= input.scanAt) await scan(good, false);
+    },
+    end: () => scan(text.end(), true),
+  };
 }

@@ -1,11 +1,9 @@
 import { CsvError, type Info, Parser } from 'csv-parse';
-import { type CsvRecord, MAX_RECORD_BYTES, RecordFault, type RecordSource } from '../rows/records.ts';
-import { ByteWindow } from './byteWindow.ts';
+import { LineWindow } from './lineWindow.ts';
+import { type CsvRecord, MAX_RECORD_BYTES, RecordFault, type RecordSource } from './records.ts';
 import { RecordView } from './recordView.ts';
 import { TextCheck, textFault } from './textCheck.ts';
 
-const LF = 0x0a;
-const CR = 0x0d;
 const TOO_LONG = {
   what: 'the record is longer than 1 MiB (is a quote never closed?)',
   code: 'CSV_MAX_RECORD_SIZE',
@@ -16,95 +14,91 @@ const LOOK_AHEAD = 8;
 /** Takes a record, and where it ends, its line break included: an offset in all that the source was fed. */
 export type ParsedRecordHandler = (record: CsvRecord, end: number) => void;
 
+/** Records by csv-parse. */
+export function csvParseRecords(handler: ParsedRecordHandler, firstLine = 1): RecordSource {
+  return new CsvParseRecords(handler, firstLine);
+}
+
 /**
- * Records by csv-parse.
- *
  * Line numbers are ours, counted in the bytes: csv-parse tells a record's last line, and counts a `\r\n` inside quotes
  * twice. Where a record ends is csv-parse's: its `bytes`.
  */
-export function csvParseRecords(handler: ParsedRecordHandler, firstLine = 1): RecordSource {
+class CsvParseRecords implements RecordSource {
+  private readonly handler: ParsedRecordHandler;
+  private readonly parser: Parser;
+  private readonly text = new TextCheck();
+  private readonly record = new RecordView();
   /** The bytes from the end of the last record on. */
-  const window = new ByteWindow();
-  const text = new TextCheck();
-  const record = new RecordView();
-  /** The line on which the window begins. */
-  let line = firstLine;
+  private readonly window: LineWindow;
   /** Bad text was seen: every record's fields are looked at from then on, to say where. */
-  let suspect = false;
+  private suspect = false;
 
-  const parser = new Parser({
-    // One character per byte: UTF-8 passes through untouched.
-    encoding: 'latin1',
-    bom: false,
-    // Pinned: by itself it would take the first line break for all, and merge LF rows after a CRLF header.
-    record_delimiter: ['\r\n', '\n'],
-    relax_column_count: true,
-    skip_empty_lines: true,
-    relax_quotes: false,
-    max_record_size: MAX_RECORD_BYTES,
-    on_record: (fields: string[], info: Info) => {
-      skipEmptyLines();
-      const begin = window.start;
-      const raw = window.view(begin, endOfText(begin, info.bytes));
-      if (raw.length > MAX_RECORD_BYTES) throw new RecordFault({ ...TOO_LONG, line });
-      if (suspect) checkText(fields, line);
-      fill(record, fields, raw);
-      record.line = line;
-      if (!record.isBlank) handler(record, info.bytes);
-      line += countLines(window.view(begin, info.bytes));
-      window.dropTo(info.bytes);
-      return null;
-    },
-  });
-  // Every error also comes to the callback of the call that met it.
-  parser.on('error', () => undefined);
-
-  function skipEmptyLines(): void {
-    let at = window.start;
-    for (;;) {
-      if (window.at(at) === LF) at += 1;
-      else if (window.at(at) === CR && window.at(at + 1) === LF) at += 2;
-      else break;
-      line += 1;
-    }
-    window.dropTo(at);
+  constructor(handler: ParsedRecordHandler, firstLine: number) {
+    this.handler = handler;
+    this.window = new LineWindow(firstLine);
+    this.parser = new Parser({
+      // One character per byte: UTF-8 passes through untouched.
+      encoding: 'latin1',
+      bom: false,
+      // Pinned: by itself it would take the first line break for all, and merge LF rows after a CRLF header.
+      record_delimiter: ['\r\n', '\n'],
+      relax_column_count: true,
+      skip_empty_lines: true,
+      relax_quotes: false,
+      max_record_size: MAX_RECORD_BYTES,
+      on_record: (fields: string[], info: Info) => {
+        this.take(fields, info.bytes);
+        // Nothing is left to be read from the parser.
+        return null;
+      },
+    });
+    // Every error also comes to the callback of the call that met it.
+    this.parser.on('error', () => undefined);
   }
 
-  function endOfText(begin: number, end: number): number {
-    if (end === begin || window.at(end - 1) !== LF) return end;
-    return end - begin > 1 && window.at(end - 2) === CR ? end - 2 : end - 1;
+  async feed(bytes: Buffer): Promise<void> {
+    if (!this.text.take(bytes)) this.suspect = true;
+    this.window.append(bytes);
+    await this.settled((done) => this.parser.write(bytes, done));
+    this.window.passEmptyLines();
+    if (this.window.length > MAX_RECORD_BYTES + LOOK_AHEAD) throw this.tooLong();
+  }
+
+  async end(): Promise<void> {
+    if (!this.text.end()) this.suspect = true;
+    await this.settled((done) => this.parser.end(done));
+  }
+
+  private take(fields: readonly string[], end: number): void {
+    const { window, record } = this;
+    window.passEmptyLines();
+    const raw = window.textBefore(end);
+    if (raw.length > MAX_RECORD_BYTES) throw this.tooLong();
+    if (this.suspect) checkText(fields, window.line);
+    fill(record, fields, raw);
+    record.line = window.line;
+    if (!record.isBlank) this.handler(record, end);
+    window.passTo(end);
+  }
+
+  private settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => start((error) => (error ? reject(this.ours(error)) : resolve())));
   }
 
   /** Our own words for an error of csv-parse, whose message quotes the row; anything else is the handler's. */
-  function ours(error: Error): Error {
+  private ours(error: Error): Error {
     if (!(error instanceof CsvError)) return error;
-    skipEmptyLines();
-    if (error.code === TOO_LONG.code) return new RecordFault({ ...TOO_LONG, line });
-    const what =
-      error.code === 'CSV_QUOTE_NOT_CLOSED'
-        ? 'a quote is never closed'
-        : 'there is a quote where none may be';
+    this.window.passEmptyLines();
+    if (error.code === TOO_LONG.code) return this.tooLong();
+    const open = error.code === 'CSV_QUOTE_NOT_CLOSED';
+    const what = open ? 'a quote is never closed' : 'there is a quote where none may be';
+    const { line } = this.window;
     return new RecordFault({ what, code: error.code, line, field: Number(error['column']) });
   }
 
-  function settle(resolve: () => void, reject: (reason: Error) => void): (error?: Error | null) => void {
-    return (error) => (error ? reject(ours(error)) : resolve());
+  private tooLong(): RecordFault {
+    return new RecordFault({ ...TOO_LONG, line: this.window.line });
   }
-
-  return {
-    async feed(bytes) {
-      if (!text.take(bytes)) suspect = true;
-      window.append(bytes);
-      await new Promise<void>((resolve, reject) => parser.write(bytes, settle(resolve, reject)));
-      skipEmptyLines();
-      if (window.end - window.start > MAX_RECORD_BYTES + LOOK_AHEAD)
-        throw new RecordFault({ ...TOO_LONG, line });
-    },
-    async end() {
-      if (!text.end()) suspect = true;
-      await new Promise<void>((resolve, reject) => parser.end(settle(resolve, reject)));
-    },
-  };
 }
 
 /** The fields, byte strings, side by side in a buffer; there is room, since the record has them all. */
@@ -122,10 +116,4 @@ function checkText(fields: readonly string[], line: number): void {
     const fault = textFault(bytes);
     if (fault) throw new RecordFault({ ...fault, line, field });
   }
-}
-
-function countLines(bytes: Buffer): number {
-  let lines = 0;
-  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) lines += 1;
-  return lines;
 }

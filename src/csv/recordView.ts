@@ -1,4 +1,4 @@
-import type { CsvRecord } from '../rows/records.ts';
+import type { CsvRecord } from './records.ts';
 
 const FIRST_CAPACITY = 64;
 

@@ -1,10 +1,6 @@
-import { MAX_RECORD_BYTES, type RecordHandler } from '../rows/records.ts';
+import { COMMA, CR, LF, QUOTE } from './bytes.ts';
+import { MAX_RECORD_BYTES, type RecordHandler } from './records.ts';
 import { RecordView } from './recordView.ts';
-
-const LF = 0x0a;
-const CR = 0x0d;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
 
 /** What a plain field's bytes are looked at for. */
 const PLAIN_STOPS = table(LF, CR, QUOTE, COMMA);
@@ -15,9 +11,6 @@ const QUOTED_STOPS = table(LF, QUOTE);
 const OPEN = -1;
 /** The field is not written as the scanner knows it. */
 const ODD = -2;
-
-/** Where the scanner stopped. */
-export type ScanEnd = 'more' | 'odd';
 
 /**
  * Cuts records by a loop over the bytes, several times as fast as csv-parse. It knows well-formed CSV of bounded
@@ -63,8 +56,12 @@ export class Scanner {
     this.length = length;
   }
 
-  /** Hands over the records that end in the bytes; with `last` also one that only the end of the file ends. */
-  scan({ last }: { readonly last: boolean }): ScanEnd {
+  /**
+   * Hands over the records that end in the bytes; with `last` also one that only the end of the file ends.
+   *
+   * @returns `odd` where it is at a loss with what is left, else `more`.
+   */
+  scan({ last }: { readonly last: boolean }): 'more' | 'odd' {
     this.ended = last;
     this.record.bytes = this.bytes;
     this.record.rawBytes = this.bytes;

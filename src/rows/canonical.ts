@@ -13,8 +13,10 @@ export interface CanonicalValue {
   readonly known: boolean;
 }
 
+export type CanonicalReader = (cell: Cell) => CanonicalValue;
+
 /** Reads the cells of a column with canonical values; spellings repeat, so that they are worked out once. */
-export function canonicalReader(canonical: NonNullable<Column['canonical']>): (cell: Cell) => CanonicalValue {
+export function canonicalReader(canonical: NonNullable<Column['canonical']>): CanonicalReader {
   const gaps = canonical.separators ? /[\s_-]+/g : /\s+/g;
   const match = (text: string) => text.replace(gaps, ' ').trim().toLowerCase();
   const values = new Map(canonical.values.map((value) => [match(value), value]));

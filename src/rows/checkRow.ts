@@ -1,11 +1,11 @@
 import type { Dataset } from '../datasets/dataset.ts';
-import { canonicalReader } from './canonical.ts';
+import { type CanonicalReader, canonicalReader } from './canonical.ts';
 import { Cell } from './cell.ts';
 import { CELL_READERS, type CellReader, KEY_REASON, readKey, REASONS } from './cells.ts';
 import type { CopyBlock } from './copyBlock.ts';
 import { readFlag } from './flags.ts';
 import type { HeaderPlan, PlannedColumn } from './header.ts';
-import type { CsvRecord } from './records.ts';
+import type { CsvRecord } from '../csv/records.ts';
 
 /** What a row is: kept, dropped by rule, or refused. */
 export type Verdict = 'row' | 'alarm' | 'sentinel' | Refusal;
@@ -30,82 +30,125 @@ interface ColumnReader {
   readonly refusal: Refusal;
 }
 
-/**
- * The checks of a row, in the order that DESIGN 3.3 gives.
- *
- * @param counts grows with every row that is kept.
- * @returns judges a record, and writes it where it is kept.
- */
-export function rowChecker(input: {
+interface RowCheckerInput {
   readonly dataset: Dataset;
   readonly plan: HeaderPlan;
+  /** Grows with every row that is kept. */
   readonly counts: ValueCounts;
+  /** Where kept rows are written. */
   readonly out: CopyBlock;
-}): (record: CsvRecord) => Verdict {
-  const { dataset, plan, counts, out } = input;
-  const sentinel = Buffer.from(dataset.sentinel);
-  const noFlag: Refusal = { reason: REASONS.boolean, column: dataset.alarmColumn };
-  /** What to count if the row is kept: the cells after this one may still refuse it. */
-  const odd: { counter: Record<string, number>; name: string }[] = [];
-  const columns = plan.columns.map((planned) => columnReader(planned));
-  const cell = new Cell();
+}
 
-  function columnReader(planned: PlannedColumn): ColumnReader {
-    const { name, field, column } = planned;
-    if (name === dataset.primaryKey)
-      return { field, read: readKey, refusal: { reason: KEY_REASON, column: name } };
-    const refusal = { reason: REASONS[column.type], column: name };
-    if (column.canonical) return { field, read: canonical(name, column.canonical), refusal };
-    const read = CELL_READERS[column.type];
-    return { field, read: column.onInvalid === 'null' ? lenient(name, read) : read, refusal };
+/** The checks of a row, in the order that DESIGN 3.3 gives. */
+export class RowChecker {
+  private readonly plan: HeaderPlan;
+  private readonly out: CopyBlock;
+  private readonly sentinel: Buffer;
+  private readonly noFlag: Refusal;
+  private readonly odd = new OddValues();
+  private readonly columns: readonly ColumnReader[];
+  private readonly cell = new Cell();
+  private readonly counts: ValueCounts;
+
+  constructor({ dataset, plan, counts, out }: RowCheckerInput) {
+    this.plan = plan;
+    this.out = out;
+    this.counts = counts;
+    this.sentinel = Buffer.from(dataset.sentinel);
+    this.noFlag = { reason: REASONS.boolean, column: dataset.alarmColumn };
+    this.columns = plan.columns.map((planned) => columnReader(planned, dataset.primaryKey, this.odd));
   }
 
-  function canonical(name: string, values: NonNullable<PlannedColumn['column']['canonical']>): CellReader {
-    const read = canonicalReader(values);
-    return (some) => {
-      const { value, known } = read(some);
-      if (!known) odd.push({ counter: counts.unknownValues, name });
-      return CELL_READERS.text(value, out);
-    };
+  /** Judges a record, and writes it where it is kept. */
+  check(record: CsvRecord): Verdict {
+    if (this.isSentinel(record)) return 'sentinel';
+    if (record.count !== this.plan.fields) return { reason: wrongCount(record.count, this.plan.fields) };
+    const flag = this.field(record, this.plan.alarmField).trim();
+    const alarm = flag.length > 0 && readFlag(flag);
+    if (alarm === undefined) return this.noFlag;
+    return alarm ? 'alarm' : this.write(record);
   }
 
-  function lenient(name: string, read: CellReader): CellReader {
-    return (some) => {
-      if (read(some, out)) return true;
-      odd.push({ counter: counts.nulled, name });
-      out.null();
-      return true;
-    };
+  private isSentinel(record: CsvRecord): boolean {
+    const at = record.count === 1 ? 0 : this.plan.keyField;
+    return at < record.count && this.field(record, at).trim().startsWith(this.sentinel);
   }
 
-  function field(record: CsvRecord, at: number): Cell {
-    return cell.set(record.bytes, record.starts[at] ?? 0, record.ends[at] ?? 0);
-  }
-
-  function isSentinel(record: CsvRecord): boolean {
-    const at = record.count === 1 ? 0 : plan.keyField;
-    return at < record.count && field(record, at).trim().startsWith(sentinel);
-  }
-
-  function writeRow(record: CsvRecord): Verdict {
-    odd.length = 0;
-    for (const column of columns) {
-      if (column.read(field(record, column.field), out)) continue;
-      out.dropRow();
+  private write(record: CsvRecord): Verdict {
+    this.odd.clear();
+    for (const column of this.columns) {
+      if (column.read(this.field(record, column.field), this.out)) continue;
+      this.out.dropRow();
       return column.refusal;
     }
-    out.endRow(record.line);
-    for (const { counter, name } of odd) counter[name] = (counter[name] ?? 0) + 1;
+    this.out.endRow(record.line);
+    this.odd.addTo(this.counts);
     return 'row';
   }
 
-  return (record) => {
-    if (isSentinel(record)) return 'sentinel';
-    if (record.count !== plan.fields) return { reason: wrongCount(record.count, plan.fields) };
-    const flag = field(record, plan.alarmField).trim();
-    const alarm = flag.length > 0 && readFlag(flag);
-    if (alarm === undefined) return noFlag;
-    return alarm ? 'alarm' : writeRow(record);
+  private field(record: CsvRecord, at: number): Cell {
+    return this.cell.set(record.bytes, record.starts[at] ?? 0, record.ends[at] ?? 0);
+  }
+}
+
+/** What is to be counted if the row is kept: the cells behind an odd one may still refuse it. */
+class OddValues {
+  private readonly unknown: string[] = [];
+  private readonly nulled: string[] = [];
+
+  /** The column has a value that is none of its canonical ones. */
+  addUnknown(column: string): void {
+    this.unknown.push(column);
+  }
+
+  /** The column has an invalid value that becomes NULL. */
+  addNulled(column: string): void {
+    this.nulled.push(column);
+  }
+
+  clear(): void {
+    this.unknown.length = 0;
+    this.nulled.length = 0;
+  }
+
+  addTo({ unknownValues, nulled }: ValueCounts): void {
+    for (const column of this.unknown) unknownValues[column] = (unknownValues[column] ?? 0) + 1;
+    for (const column of this.nulled) nulled[column] = (nulled[column] ?? 0) + 1;
+  }
+}
+
+function columnReader(
+  { name, field, column }: PlannedColumn,
+  primaryKey: string,
+  odd: OddValues,
+): ColumnReader {
+  if (name === primaryKey) return { field, read: readKey, refusal: { reason: KEY_REASON, column: name } };
+  const refusal = { reason: REASONS[column.type], column: name };
+  if (column.canonical) {
+    return { field, read: canonical(canonicalReader(column.canonical), () => odd.addUnknown(name)), refusal };
+  }
+  const read = CELL_READERS[column.type];
+  return {
+    field,
+    read: column.onInvalid === 'null' ? lenient(read, () => odd.addNulled(name)) : read,
+    refusal,
+  };
+}
+
+function canonical(read: CanonicalReader, onUnknown: () => void): CellReader {
+  return (cell, out) => {
+    const { value, known } = read(cell);
+    if (!known) onUnknown();
+    return CELL_READERS.text(value, out);
+  };
+}
+
+function lenient(read: CellReader, onInvalid: () => void): CellReader {
+  return (cell, out) => {
+    if (read(cell, out)) return true;
+    onInvalid();
+    out.null();
+    return true;
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Column, Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { Cell } from './cell.ts';
-import type { CsvRecord } from './records.ts';
+import type { CsvRecord } from '../csv/records.ts';
 
 /** How many unknown header names are told. */
 const MAX_UNKNOWN = 100;

@@ -1,11 +1,11 @@
 import { changeFileRecords } from '../csv/changeFileRecords.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
-import { type Refusal, rowChecker, type Verdict } from './checkRow.ts';
+import { type Refusal, RowChecker } from './checkRow.ts';
 import { CopyBlock } from './copyBlock.ts';
 import { type HeaderPlan, planHeader } from './header.ts';
 import { RawBytes } from './rawBytes.ts';
-import { type CsvRecord, RecordFault, type RecordHandler, type RecordSource } from './records.ts';
+import { type CsvRecord, RecordFault, type RecordHandler, type RecordSource } from '../csv/records.ts';
 import type { Reading, Reject, RowSink } from './row.ts';
 
 /** How many rejected rows are kept, and how many bytes of each. */
@@ -66,7 +66,7 @@ class FileRows {
   private readonly block: CopyBlock;
   private readonly keepRejects: number;
   private plan: HeaderPlan | undefined;
-  private check: ((record: CsvRecord) => Verdict) | undefined;
+  private checker: RowChecker | undefined;
   private readonly counts = { read: 0, alarm: 0, sentinel: 0, rejected: 0, sent: 0 };
   private readonly values = { unknownValues: {}, nulled: {} };
   private readonly rejects: Reject[] = [];
@@ -83,14 +83,14 @@ class FileRows {
   }
 
   take(record: CsvRecord): void {
-    if (!this.check) {
+    if (!this.checker) {
       this.plan = planHeader(this.dataset, record);
       const { dataset, plan, values: counts, block: out } = this;
-      this.check = rowChecker({ dataset, plan, counts, out });
+      this.checker = new RowChecker({ dataset, plan, counts, out });
       return;
     }
     this.counts.read += 1;
-    const verdict = this.check(record);
+    const verdict = this.checker.check(record);
     if (verdict === 'row') this.counts.sent += 1;
     else if (verdict === 'alarm' || verdict === 'sentinel') this.counts[verdict] += 1;
     else this.reject(record, verdict);

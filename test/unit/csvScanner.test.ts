@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { changeFileRecords } from '../../src/csv/changeFileRecords.ts';
 import { csvParseRecords } from '../../src/csv/csvParseRecords.ts';
-import { RecordFault, type RecordHandler, type RecordSource } from '../../src/rows/records.ts';
+import { RecordFault, type RecordHandler, type RecordSource } from '../../src/csv/records.ts';
 import { changeFile } from '../support/arbitraryFile.ts';
 import { cut, fileText, type Outcome, outcomeOf, specimen } from '../support/reading.ts';
 
@@ -12,13 +12,13 @@ async function told(
   chunks: AsyncIterable<Buffer>,
 ): Promise<unknown[]> {
   const found: unknown[] = [];
-  const { feed, end } = source(({ line, count, bytes, starts, ends, raw }) => {
+  const reader = source(({ line, count, bytes, starts, ends, raw }) => {
     const fields = Array.from({ length: count }, (_, n) => bytes.toString('latin1', starts[n], ends[n]));
     found.push([line, raw.toString('latin1'), ...fields]);
   });
   try {
-    for await (const chunk of chunks) await feed(chunk);
-    await end();
+    for await (const chunk of chunks) await reader.feed(chunk);
+    await reader.end();
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
     const { code, line, field } = error;
