@@ -1,5 +1,6 @@
 /** Waiting for a run: progress while it works, its result or its failure at the end. */
 
+import { setMaxListeners } from 'node:events';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { Dataset } from '../datasets/dataset.ts';
@@ -44,42 +45,35 @@ export async function progressBegin(db: Queryable, dataset: Dataset): Promise<nu
 export async function followRun({ temporal, db }: Servers, input: FollowInput): Promise<void> {
   const { dataset, run, since, json } = input;
   const client = await temporal();
-  const interrupt = interruption();
+  const interrupted = new AbortController();
+  // The SDK adds a listener with each of its long polls.
+  setMaxListeners(0, interrupted.signal);
+  // Not `once`: npm and tsx pass the terminal's signal on, so that it may come twice.
+  const interrupt = (): void => interrupted.abort();
+  process.on('SIGINT', interrupt);
   const ended = new AbortController();
   const telling = since === undefined ? undefined : tellProgress(db, dataset, since, ended.signal);
   try {
     const handle = client.workflow.getHandle<typeof ingestDataset>(run.workflowId, run.runId);
-    const end = await Promise.race([outcomeOf(handle.result()), interrupt.came]);
+    const end = await outcomeOf(client.withAbortSignal(interrupted.signal, () => handle.result()));
     ended.abort();
     await telling;
-    if (end === 'interrupted') return sayDetached(dataset, run);
-    if ('error' in end) throw problemOf(end.error, run);
-    if (json) printJson(end.result);
-    else printResult(end.result);
+    if ('result' in end) return json ? printJson(end.result) : printResult(end.result);
+    if (!interrupted.signal.aborted) throw problemOf(end.error, run);
+    sayDetached(dataset, run);
   } finally {
-    interrupt.ignore();
+    process.removeListener('SIGINT', interrupt);
   }
 }
 
 type Outcome = { readonly result: IngestResult } | { readonly error: unknown };
 
-/** The wait as a promise that never fails: after Ctrl-C nobody listens to it, and closing the connection ends it. */
 async function outcomeOf(waiting: Promise<IngestResult>): Promise<Outcome> {
   try {
     return { result: await waiting };
   } catch (error) {
     return { error };
   }
-}
-
-function interruption(): { readonly came: Promise<'interrupted'>; ignore(): void } {
-  let hear = (): void => undefined;
-  const came = new Promise<'interrupted'>((resolve) => {
-    hear = () => resolve('interrupted');
-  });
-  // Not `once`: npm and tsx pass the terminal's signal on, so that it may come twice.
-  process.on('SIGINT', hear);
-  return { came, ignore: () => void process.removeListener('SIGINT', hear) };
 }
 
 /** Prints files as they are applied. It is an extra: where PostgreSQL cannot tell, the wait goes on without. */
