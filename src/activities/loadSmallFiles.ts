@@ -64,7 +64,7 @@ class ReadAhead {
   }
 
   async take(index: number): Promise<{ readonly chunks: AsyncIterable<Buffer> }> {
-    for (let i = index; i <= index + READ_AHEAD && i < this.#files.length; i++) this.#begin(i);
+    for (let i = index; i <= index + READ_AHEAD && i < this.#files.length; i++) void this.#begin(i);
     const body = await this.#begin(index);
     this.#bodies.delete(index);
     return {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { isCancellation, type ApplicationFailure } from '@temporalio/workflow';
 import type {
   ListedFile,
   LoadFileResult,

@@ -20,10 +20,15 @@ describe('what a user starts by hand', function () {
     await world.put(fileName(1), incFile([{ ticket_id: 'A' }]));
     await world.work();
     const temporal = await findProgram(TEMPORAL, world.shared.stack.surroundings);
+    const command = `workflow execute --type ingestDataset --task-queue ${world.name} --workflow-id ${world.name}-cli`;
     const { stdout } = await run(temporal, [
-      ...['workflow', 'execute', '--type', 'ingestDataset', '--task-queue', world.name],
-      ...['--workflow-id', `${world.name}-cli`, '--input', '{"dataset":"inc"}'],
-      ...['--address', world.env['TEMPORAL_ADDRESS'] ?? '', '--output', 'json'],
+      ...command.split(' '),
+      '--input',
+      '{"dataset":"inc"}',
+      '--address',
+      world.env['TEMPORAL_ADDRESS'] ?? '',
+      '--output',
+      'json',
     ]);
     assert.equal((JSON.parse(stdout) as { result: { applied: number } }).result.applied, 1);
   });
