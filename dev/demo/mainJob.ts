@@ -51,9 +51,14 @@ interface Demo {
 
 export function buildAndStart(signal: AbortSignal): Promise<Stack> {
   return step('Build Tidemark, start Temporal, PostgreSQL 18 and S3', async () => {
-    wait('starting');
+    wait('building');
     await build(signal);
-    const stack = await startStack({ ui: true, onProgress: detail });
+    wait('starting');
+    const onProgress = (message: string): void => {
+      detail(message);
+      wait('starting');
+    };
+    const stack = await startStack({ ui: true, onProgress });
     detail(`Temporal UI: ${bold(stack.temporalUi)}`);
     return stack;
   });
@@ -68,17 +73,23 @@ export async function runMainJob(stack: Stack, signal: AbortSignal): Promise<str
   await writeStream(demo);
   await migrate(demo);
   const worker = await step('Start the worker', () => {
-    wait('bundling the workflows');
+    wait('until it polls');
     return startWorker(stack, reader.temporal);
   });
-  await applySchedule(demo);
-  const run = await Promise.race([loadBySchedule(demo), worker.failure()]);
-  const footprint = await showResult(demo);
-  await runAgain(demo, footprint);
+  const run = await Promise.race([useWorker(demo), worker.failure()]);
   // Not where a step failed: closing a Temporal connection under a call that is being retried ends the process with
   // an exception of gRPC's ("Channel has been shut down").
   await reader.close();
   return `${stack.temporalUi}/namespaces/${stack.env['TEMPORAL_NAMESPACE']}/workflows/${run}`;
+}
+
+/** @returns the place of the scheduled run in the UI */
+async function useWorker(demo: Demo): Promise<string> {
+  await applySchedule(demo);
+  const run = await loadBySchedule(demo);
+  const footprint = await showResult(demo);
+  await runAgain(demo, footprint);
+  return run;
 }
 
 function writeStream({ reader, files }: Demo): Promise<void> {
@@ -204,7 +215,7 @@ function assertLedger(ledger: readonly LedgerRow[], files: readonly SampleFile[]
   assert.deepEqual(
     ledger.map(({ seconds: _seconds, ...row }) => row),
     files.map(({ key, exportType, expected }) => ({ key, exportType, ...expected, archived: true })),
-    'the ledger',
+    'the ledger is not what the sample announces',
   );
 }
 
