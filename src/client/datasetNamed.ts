@@ -11,14 +11,31 @@ const MAX_SHOWN = 60;
  *
  * @throws Problem that names the known ones
  */
-export function datasetNamed(name: string): Dataset {
-  const dataset = DATASETS.find((candidate) => candidate.name === name);
+export function datasetNamed(name: string, datasets: readonly Dataset[] = DATASETS): Dataset {
+  const dataset = datasets.find((candidate) => candidate.name === name);
   if (dataset) return dataset;
-  const known = DATASETS.map((candidate) => candidate.name).join(', ');
+  const known = datasets.map((candidate) => candidate.name).join(', ');
   throw new Problem(`there is no dataset ${printable(name.slice(0, MAX_SHOWN))}; known: ${known}`);
 }
 
 /** The named dataset, or all of them. */
 export function datasetsNamed(name: string | undefined): readonly Dataset[] {
   return name === undefined ? DATASETS : [datasetNamed(name)];
+}
+
+/**
+ * The datasets that get a Schedule: the named one, or all that are enabled.
+ *
+ * @throws Problem where the named one is not enabled
+ */
+export function enabledDatasets(
+  name: string | undefined,
+  datasets: readonly Dataset[] = DATASETS,
+): readonly Dataset[] {
+  if (name === undefined) return datasets.filter((dataset) => dataset.enabled);
+  const dataset = datasetNamed(name, datasets);
+  if (dataset.enabled) return [dataset];
+  throw new Problem(
+    `${name} is not enabled, so it gets no Schedule. Set enabled: true in src/datasets/${name}.ts and deploy`,
+  );
 }

@@ -42,8 +42,9 @@ function describeFailure(failure: TidemarkFailure, config: Config | undefined): 
       return `${postgresOf(config)}: ${postgresRefusal(failure)}`;
     case 'PostgresBusy':
       return `${postgresOf(config)}: ${what}${code}. A load holds the dataset; try again in a moment`;
-    case 'S3Unavailable':
     case 'Stalled':
+      return `${lines(what)}${code}. Check the network, and try again`;
+    case 'S3Unavailable':
       return `${s3Of(config)}: ${lines(what)}${code}. Check AWS_ENDPOINT_URL_S3 and the network, and that the server is up`;
     case 'S3Refused':
       return `${s3Of(config)}: ${lines(failure.message)}`;

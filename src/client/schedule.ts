@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
-import type { Dataset } from '../datasets/dataset.ts';
 import { applySchedule } from './applySchedule.ts';
-import { datasetNamed, datasetsNamed } from './datasetNamed.ts';
+import { datasetsNamed, enabledDatasets } from './datasetNamed.ts';
 import { listSchedules } from './listSchedules.ts';
 import { scheduleId } from './openRun.ts';
 import { Problem } from './problem.ts';
@@ -60,19 +59,10 @@ export function addSchedule(program: Command): void {
 
 async function apply(servers: Servers, name: string | undefined): Promise<void> {
   const client = await servers.temporal();
-  for (const dataset of toSchedule(name)) {
+  for (const dataset of enabledDatasets(name)) {
     const done = await applySchedule(client, dataset, servers.config.taskQueue);
     print(`${done} ${scheduleId(dataset.name)}: ${dataset.cron} (${dataset.timeZone})`);
   }
-}
-
-function toSchedule(name: string | undefined): readonly Dataset[] {
-  if (name === undefined) return datasetsNamed(undefined).filter((dataset) => dataset.enabled);
-  const dataset = datasetNamed(name);
-  if (dataset.enabled) return [dataset];
-  throw new Problem(
-    `${name} is not enabled, so it gets no Schedule. Set enabled: true in src/datasets/${name}.ts and deploy`,
-  );
 }
 
 type Deed = (handle: ScheduleHandle, reason: string | undefined) => Promise<void>;
