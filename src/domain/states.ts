@@ -108,7 +108,9 @@ export function classify(
   const unlisted = [
     ...facts.failures
       .filter((failure) => failure.kind === 'FileVanished' && !listed.has(failure.key))
-      .map((failure) => ({ key: failure.key, state: 'vanished', size: 0, etag: failure.etag, failure }) as const),
+      .map(
+        (failure) => ({ key: failure.key, state: 'vanished', size: 0, etag: failure.etag, failure }) as const,
+      ),
     ...facts.ledger
       .filter((entry) => !listed.has(entry.key) && owesArchive(rules, entry))
       .map((entry) => ({ key: entry.key, state: 'applied', size: 0, etag: entry.etag ?? '' }) as const),

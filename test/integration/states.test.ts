@@ -71,7 +71,9 @@ describe('the states of a file', function () {
       seen.failed.map(({ key, kind, line, column }) => ({ key, kind, line, column })),
       [{ key: full(3), kind: 'RowsRejected', line: 3, column: 'mttr' }],
     );
-    const rejects = await world.db.query(`select source_key, line::int, column_name from tickets.import_rejects`);
+    const rejects = await world.db.query(
+      `select source_key, line::int, column_name from tickets.import_rejects`,
+    );
     assert.deepEqual(rejects, [{ source_key: full(3), line: 3, column_name: 'mttr' }]);
 
     await world.put(fileName(3), incFile([ticket('T3')]));
@@ -119,7 +121,11 @@ describe('the states of a file', function () {
     try {
       await applying.put(
         fileName(2),
-        incFile([ticket('A', at('2026-02-02 10:00:00')), ticket('B', at('2026-02-01 10:00:00')), ticket('N')]),
+        incFile([
+          ticket('A', at('2026-02-02 10:00:00')),
+          ticket('B', at('2026-02-01 10:00:00')),
+          ticket('N'),
+        ]),
       );
       await applying.run();
       await applying.put(
@@ -230,7 +236,13 @@ describe('the states of a file', function () {
   });
 
   it('ignored: names that are no real time, folders and foreign objects are counted and left', async () => {
-    const names = ['2026-02-30T10-00-00.csv', '2026-01-01T24-00-00.csv', 'notes.txt', 'full/', 'old/2026-01-01T00-00-00.csv'];
+    const names = [
+      '2026-02-30T10-00-00.csv',
+      '2026-01-01T24-00-00.csv',
+      'notes.txt',
+      'full/',
+      'old/2026-01-01T00-00-00.csv',
+    ];
     for (const name of names) await world.put(inc.changesPrefix + name, '');
     const result = await world.run();
     assert.deepEqual([result.ignored, result.applied], [names.length, 0]);

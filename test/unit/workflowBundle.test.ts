@@ -19,8 +19,13 @@ describe('the workflow bundle', function () {
 
   it('holds workflows, domain and the SDK, and nothing else', async () => {
     const sources = await bundledFrom('src/workflows/index.ts');
-    assert.ok(sources.has('src/workflows'), 'the bundle has no workflow in it: this test looks in the wrong place');
-    const foreign = [...sources].filter((source) => !['src/workflows', 'src/domain', ...ALLOWED].includes(source));
+    assert.ok(
+      sources.has('src/workflows'),
+      'the bundle has no workflow in it: this test looks in the wrong place',
+    );
+    const foreign = [...sources].filter(
+      (source) => !['src/workflows', 'src/domain', ...ALLOWED].includes(source),
+    );
     assert.deepEqual(foreign, []);
   });
 
@@ -36,7 +41,9 @@ async function bundledFrom(entry: string): Promise<Set<string>> {
     workflowsPath: ROOT + entry,
     logger: new DefaultLogger('ERROR'),
   });
-  const map = /sourceMappingURL=data:application\/json;charset=utf-8;base64,([A-Za-z0-9+/=]+)/.exec(code)?.[1];
+  const map = /sourceMappingURL=data:application\/json;charset=utf-8;base64,([A-Za-z0-9+/=]+)/.exec(
+    code,
+  )?.[1];
   assert.ok(map, 'the bundle has no source map');
   const { sources } = JSON.parse(Buffer.from(map, 'base64').toString()) as { sources: string[] };
   return new Set(sources.map(placeOf).filter((place) => place !== undefined));
