@@ -2,7 +2,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
-import { WorkflowFailedError } from '@temporalio/client';
+import { WorkflowFailedError, type Client } from '@temporalio/client';
 import type { Dataset } from '../datasets/dataset.ts';
 import type { Queryable } from '../postgres/queryable.ts';
 import { appliedSince, newestDeed, type AppliedFile } from '../postgres/progress.ts';
@@ -11,7 +11,6 @@ import type { ingestDataset } from '../workflows/ingestDataset.ts';
 import type { IngestResult } from '../workflows/run.ts';
 import type { RunRef } from './openRun.ts';
 import { Problem } from './problem.ts';
-import type { Servers } from './servers.ts';
 import { count, counted, note, print, printable, printJson } from './terminal.ts';
 
 /** Often enough to look alive, seldom enough to cost nothing. */
@@ -41,10 +40,12 @@ export async function progressBegin(db: Queryable, dataset: Dataset): Promise<nu
   }
 }
 
-/** Follows a run to its end, through continue-as-new. Ctrl-C leaves it alone, and says how to come back. */
-export async function followRun({ temporal, db }: Servers, input: FollowInput): Promise<void> {
+/**
+ * Follows a run to its end, through continue-as-new. Ctrl-C leaves it alone, and says how to come back; it is heard
+ * from the call on.
+ */
+export async function followRun(client: Client, db: Queryable, input: FollowInput): Promise<void> {
   const { dataset, run, since, json } = input;
-  const client = await temporal();
   const interrupted = new AbortController();
   // The SDK adds a listener with each of its long polls.
   setMaxListeners(0, interrupted.signal);

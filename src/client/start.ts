@@ -40,12 +40,15 @@ async function start(servers: Servers, dataset: Dataset, options: StartOptions):
   const run = open ?? (await startManually(client, dataset, servers.config.taskQueue));
   const { workflowId, runId } = run;
   await sayWhereNobodyWorks(client, servers.config.taskQueue);
+  const wait = options.wait === true;
+  // Begun before anything is said of it: who reads that it has started may press Ctrl-C.
+  const following = wait ? followRun(client, servers.db, { dataset, run, since, json }) : undefined;
   if (!json) {
     print(`${open ? 'attached to the open run' : 'started'} ${printable(workflowId)}, run id ${runId}`);
-  } else if (options.wait !== true) {
+  } else if (!wait) {
     printJson({ workflowId, runId, attached: open !== undefined });
   }
-  if (options.wait === true) await followRun(servers, { dataset, run, since, json });
+  await following;
 }
 
 async function startManually(client: Client, dataset: Dataset, taskQueue: string): Promise<RunRef> {
