@@ -120,7 +120,10 @@ function sentence(what: string, details: FailureDetails, next: string): string {
     details.column === undefined ? undefined : `column ${details.column}`,
   ].filter((part) => part !== undefined);
   const code = details.code === undefined ? '' : ` [${details.code}]`;
-  return `${place.length > 0 ? `${place.join(' ')}: ` : ''}${what}${code}${next ? `. ${next}` : ''}`;
+  const step = next
+    .replaceAll('<dataset>', details.dataset ?? '<dataset>')
+    .replaceAll('<key>', details.key ?? '<key>');
+  return `${place.length > 0 ? `${place.join(' ')}: ` : ''}${what}${code}${step ? `. ${step}` : ''}`;
 }
 
 const MEND = 'Mend the object, or leave it out: tidemark skip <dataset> <key> --reason TEXT';

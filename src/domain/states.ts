@@ -4,7 +4,7 @@
  */
 
 import { compareKeys, parseChangeFileName, type ObjectKey } from './changeFile.ts';
-import type { FailureDetails, FailureKind } from './failures.ts';
+import { TidemarkFailure, type FailureDetails, type FailureKind } from './failures.ts';
 
 /** An object of the listing. */
 export interface SeenObject {
@@ -106,16 +106,41 @@ export function classify(
     classifyObject(rules, object, page.serverTime, facts, ledger.get(object.key) ?? []),
   );
   const unlisted = [
-    ...facts.failures
-      .filter((failure) => failure.kind === 'FileVanished' && !listed.has(failure.key))
-      .map(
-        (failure) => ({ key: failure.key, state: 'vanished', size: 0, etag: failure.etag, failure }) as const,
-      ),
+    ...vanished(facts, listed),
     ...facts.ledger
       .filter((entry) => !listed.has(entry.key) && owesArchive(rules, entry))
       .map((entry) => ({ key: entry.key, state: 'applied', size: 0, etag: entry.etag ?? '' }) as const),
   ];
   return [...files, ...unlisted].sort((a, b) => compareKeys(a.key, b.key));
+}
+
+/**
+ * Files that are in no listing and were never applied: gone when they were to be read, or refused and then removed. Later
+ * files build on them. One failure a key is enough.
+ */
+function vanished(facts: PageFacts, listed: ReadonlySet<ObjectKey>): readonly ClassifiedFile[] {
+  const { watermark } = facts;
+  const open = facts.failures.filter(({ key, kind }) => {
+    const ahead = watermark === undefined || compareKeys(key, watermark) > 0;
+    return !listed.has(key) && (kind === 'FileVanished' || (kind !== 'FileChanged' && ahead));
+  });
+  return [...new Map(open.map((failure) => [failure.key, failure])).values()].map((failure) => ({
+    key: failure.key,
+    state: 'vanished',
+    size: 0,
+    etag: failure.etag,
+    failure: failure.kind === 'FileVanished' ? failure : removed(failure),
+  }));
+}
+
+function removed({ dataset, key, etag }: KnownFailure): KnownFailure {
+  const place = { ...(dataset !== undefined && { dataset }), key, etag };
+  const { message } = new TidemarkFailure(
+    'FileVanished',
+    'this file was refused, and its object is gone',
+    place,
+  );
+  return { ...place, kind: 'FileVanished', message };
 }
 
 function owesArchive(rules: StateRules, entry: LedgerEntry): boolean {

@@ -7,7 +7,7 @@ import type { Queryable } from './queryable.ts';
 
 /**
  * Remembers a refused content, so that no run reads it again. Repeatable: a second time counts an attempt. Where the
- * ledger meanwhile knows the content nothing is remembered: somebody else applied it.
+ * ledger meanwhile knows the key nothing is remembered: somebody else applied it.
  */
 export async function recordFailure(
   db: Queryable,
@@ -26,7 +26,11 @@ export async function recordFailure(
   await db.query(
     `insert into tickets.import_failures as f
        (dataset, source_key, etag, kind, line, column_name, code, rejected, message)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9
+     where $4 = 'FileChanged' or not exists (
+       select from tickets.import_meta
+       where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')
+     )
      on conflict (dataset, source_key, etag) do update set
        kind = excluded.kind, line = excluded.line, column_name = excluded.column_name, code = excluded.code,
        rejected = excluded.rejected, message = excluded.message, last_at = clock_timestamp(),

@@ -34,7 +34,7 @@ interface FactsRow {
 
 /**
  * The facts that `classify` needs of one page: of the listed keys, and of keys in the page's range that are in no
- * listing (vanished files, archived objects whose `archived_at` is open; at most 100 of each).
+ * listing (refused or vanished files, archived objects whose `archived_at` is open; at most 100 of each).
  */
 export async function readPageFacts(
   db: Queryable,
@@ -82,13 +82,13 @@ with wanted as (
   where dataset = $1 and archived_at is null and export_type in ('baseline', 'delta', 'late', 'reload')
     and ($3::text is null or source_key collate "C" > $3) and ($4::text is null or source_key collate "C" <= $4)
   order by source_key collate "C" limit 100
-), vanished as (
+), refused as (
   select source_key as key from tickets.import_failures
-  where dataset = $1 and resolved_at is null and kind = 'FileVanished'
+  where dataset = $1 and resolved_at is null and kind <> 'FileChanged'
     and ($3::text is null or source_key collate "C" > $3) and ($4::text is null or source_key collate "C" <= $4)
   order by source_key collate "C" limit 100
 ), keys as (
-  select key from wanted union select key from unarchived union select key from vanished
+  select key from wanted union select key from unarchived union select key from refused
 ), latest as (
   select m.* from keys k cross join lateral (
     select distinct on (export_type = 'skipped') source_key as key, export_type as type,

@@ -13,6 +13,9 @@ import { dateShift, isInstant, shiftedDate } from './times.ts';
  */
 export type CellReader = (cell: Cell, out: CopyBlock) => boolean;
 
+const LOWER_F = 0x66;
+const LOWER_T = 0x74;
+
 /** The longest primary key, bytes: an index entry of PostgreSQL holds 2,704. */
 const MAX_KEY_BYTES = 1000;
 
@@ -36,7 +39,7 @@ export const CELL_READERS: Readonly<Record<ColumnType, CellReader>> = {
   numeric: typed((cell, out) => isDecimal(cell) && plain(cell, out)),
   boolean: typed((cell, out) => {
     const flag = readFlag(cell);
-    if (flag !== undefined) out.ascii(flag ? 't' : 'f');
+    if (flag !== undefined) out.byte(flag ? LOWER_T : LOWER_F);
     return flag !== undefined;
   }),
 };

@@ -10,6 +10,9 @@ const TAB = 0x09;
 const LF = 0x0a;
 const BACKSLASH = 0x5c;
 const UPPER_N = 0x4e;
+const ZERO = 0x30;
+/** Of a safe integer. */
+const MAX_DIGITS = 16;
 /** What may not stand in a cell as it is: the letter that stands for it behind a backslash. */
 const ESCAPES = new Uint8Array(256);
 ESCAPES[BACKSLASH] = BACKSLASH;
@@ -74,6 +77,13 @@ export class CopyBlock {
     this.endCell(this.at + this.bytes.write(text, this.at, 'latin1'));
   }
 
+  /** Writes a cell of one byte that needs no escape. */
+  byte(byte: number): void {
+    this.reserve(1);
+    this.bytes[this.at] = byte;
+    this.endCell(this.at + 1);
+  }
+
   null(): void {
     this.reserve(2);
     this.bytes[this.at] = BACKSLASH;
@@ -81,11 +91,18 @@ export class CopyBlock {
     this.endCell(this.at + 2);
   }
 
-  /** Ends the row with a number. */
+  /** Ends the row with a number, a positive integer. */
   endRow(line: number): void {
-    const text = String(line);
-    this.reserve(text.length);
-    this.at += this.bytes.write(text, this.at, 'latin1');
+    this.reserve(MAX_DIGITS);
+    let digits = 1;
+    for (let rest = line; rest >= 10; rest /= 10) digits += 1;
+    let rest = line;
+    for (let at = this.at + digits - 1; at >= this.at; at -= 1) {
+      const next = Math.floor(rest / 10);
+      this.bytes[at] = ZERO + rest - 10 * next;
+      rest = next;
+    }
+    this.at += digits;
     this.bytes[this.at] = LF;
     this.at += 1;
     this.row = this.at;

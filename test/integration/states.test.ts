@@ -209,6 +209,17 @@ describe('the states of a file', function () {
     }
   });
 
+  it('failed, then its object deleted by hand: no later file slips over the gap', async () => {
+    const key = await world.put(fileName(1), incFile([BAD]));
+    await failure();
+    await world.remove(key);
+    await world.put(fileName(2), incFile([ticket('B')]));
+    const { type, message } = await failure();
+    assert.equal(type, 'FileVanished');
+    assert.match(message, /refused, and its object is gone.*tidemark skip inc automations/);
+    assert.deepEqual(await world.ledger(), []);
+  });
+
   it('applied but not archived, the copy made or not: the next run finishes the move and loads nothing', async () => {
     const bare = await world.put(fileName(1), incFile([ticket('A')]));
     await world.load(bare);

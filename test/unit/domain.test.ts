@@ -66,8 +66,8 @@ describe('a failure', () => {
     assert.equal(
       failure.at({ dataset: 'inc', key: 'k.csv' }).message,
       'inc k.csv line 7 column mttr: 1 row rejected [X1]. ' +
-        'See them: tidemark rejects <dataset> <key>. Mend the object, or leave it out: ' +
-        'tidemark skip <dataset> <key> --reason TEXT',
+        'See them: tidemark rejects inc k.csv. Mend the object, or leave it out: ' +
+        'tidemark skip inc k.csv --reason TEXT',
     );
   });
 
@@ -189,6 +189,22 @@ describe('the state of an object', () => {
       'unlisted, vanished',
       state({ failures: [{ ...failure, key: key(3), kind: 'FileVanished' }] }),
       '3 vanished, 5 pending',
+    ],
+    ['unlisted, refused before', state({ failures: [{ ...failure, key: key(3) }] }), '3 vanished, 5 pending'],
+    [
+      'unlisted, refused twice with different content',
+      state({
+        failures: [
+          { ...failure, key: key(3) },
+          { ...failure, key: key(3), etag: 'x' },
+        ],
+      }),
+      '3 vanished, 5 pending',
+    ],
+    [
+      'unlisted, refused before, and passed by the watermark',
+      state({ watermark: key(4), failures: [{ ...failure, key: key(3) }] }),
+      '5 pending',
     ],
     [
       'unlisted, its archiving unfinished',
