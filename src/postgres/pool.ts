@@ -38,8 +38,10 @@ export interface Session extends Queryable {
   readonly client: pg.PoolClient;
   /** Runs one statement that may take as long as the load's `statement_timeout`. */
   queryLong<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Runs one such statement that returns no rows. @returns how many rows it wrote */
+  executeLong(text: string, values?: readonly unknown[]): Promise<number>;
   /**
-   * The same, parsed and planned once a connection: for statements that run for every small file. Its plan may be the
+   * A statement parsed and planned once a connection: for statements that run for every small file. Its plan may be the
    * one made for earlier values, so it is not for statements whose cost depends on them.
    */
   queryPrepared<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -127,20 +129,22 @@ function destroy(client: pg.PoolClient): void {
 }
 
 function createSession(client: pg.PoolClient, memory: Map<string, number>): Session {
-  async function run<Row extends object>(
-    config: pg.QueryConfig & { query_timeout?: number },
-  ): Promise<Row[]> {
+  type Config = pg.QueryConfig & { query_timeout?: number };
+  async function ask<Row extends object>(config: Config): Promise<pg.QueryResult<Row>> {
     try {
-      return (await client.query<Row>(config)).rows;
+      return await client.query<Row>(config);
     } catch (error) {
       throw fromPostgres(error);
     }
   }
+  const run = async <Row extends object>(config: Config): Promise<Row[]> => (await ask<Row>(config)).rows;
   return {
     client,
     memory,
     query: (text, values) => run({ text, ...withValues(values), query_timeout: QUERY_TIMEOUT_MS }),
     queryLong: (text, values) => run({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS }),
+    executeLong: async (text, values) =>
+      (await ask({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS })).rowCount ?? 0,
     queryPrepared: (text, values) =>
       run({ text, ...withValues(values), name: nameOf(text), query_timeout: PREPARED_TIMEOUT_MS }),
   };
