@@ -285,6 +285,14 @@ describe('the reader', () => {
     Array.from({ length: 20_000 }, (_, n) => ({ ticket_id: `T${n}`, title: 'x'.repeat(40) })),
   );
 
+  it('writes the line of each row', async () => {
+    const { rows } = await outcomeOf(specimen, big);
+    assert.deepEqual(
+      rows.map((row) => row['source_line']),
+      Array.from({ length: 20_000 }, (_, n) => String(n + 2)),
+    );
+  });
+
   it('writes whole rows in blocks of about 256 KiB', async () => {
     const { blocks } = await outcomeOf(specimen, big);
     assert.ok(blocks.length > 3);
