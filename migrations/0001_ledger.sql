@@ -63,6 +63,8 @@ create table tickets.import_failures (
   code text,
   rejected bigint,
   message text not null,
+  -- Of the dataset's definition that refused the content: another definition may take it.
+  definition text,
   since timestamptz not null default clock_timestamp(),
   last_at timestamptz not null default clock_timestamp(),
   attempts integer not null default 1,
@@ -99,7 +101,8 @@ select
   coalesce(a.rows, 0) as rows,
   coalesce(p.keys, '[]'::jsonb) as pending,
   greatest(
-    coalesce((s.last_listing -> 'pending' ->> 'total')::bigint, 0) - coalesce(a.since_check, 0), 0
+    coalesce((s.last_listing -> 'pending' ->> 'total')::bigint, 0)
+      - coalesce(a.since_check, 0) - coalesce(f.since_check, 0), 0
   ) as pending_total,
   coalesce(s.last_listing -> 'late' -> 'keys', '[]'::jsonb) as late,
   coalesce((s.last_listing -> 'late' ->> 'total')::bigint, 0) as late_total,
@@ -128,7 +131,9 @@ left join lateral (
   select
     max(m.imported_at) filter (where m.export_type in ('baseline', 'delta', 'late', 'reload')) as last_applied_at,
     sum(m.rows_inserted)::bigint as rows,
-    count(*) filter (where m.export_type in ('baseline', 'delta') and m.imported_at >= s.last_checked_at) as since_check,
+    count(*) filter (
+      where m.export_type in ('baseline', 'delta', 'skipped') and m.imported_at >= s.last_checked_at
+    ) as since_check,
     count(*) filter (
       where m.archived_at is null and m.export_type in ('baseline', 'delta', 'late', 'reload')
     ) as archive_debt
@@ -140,6 +145,9 @@ left join lateral (
   from jsonb_array_elements_text(s.last_listing -> 'pending' -> 'keys') as k(key)
   where not exists (
     select from tickets.import_meta m where m.dataset = s.dataset and m.source_key = k.key
+  ) and not exists (
+    select from tickets.import_failures i
+    where i.dataset = s.dataset and i.source_key = k.key and i.resolved_at is null
   )
 ) p on true
 left join lateral (
@@ -149,11 +157,17 @@ left join lateral (
         'key', o.source_key, 'kind', o.kind, 'line', o.line, 'column', o.column_name, 'since', o.since
       ) order by o.source_key collate "C"
     ) filter (where o.place <= 100) as failed,
-    count(*) as total
+    count(*) as total,
+    count(*) filter (where o.since >= s.last_checked_at) as since_check
   from (
-    select f.*, row_number() over (order by f.source_key collate "C") as place
-    from tickets.import_failures f
-    where f.dataset = s.dataset and f.resolved_at is null and f.kind <> 'FileChanged'
+    select n.*, row_number() over (order by n.source_key collate "C") as place
+    from (
+      -- A file may have been refused with several contents: the latest one counts.
+      select distinct on (i.source_key) i.*
+      from tickets.import_failures i
+      where i.dataset = s.dataset and i.resolved_at is null and i.kind <> 'FileChanged'
+      order by i.source_key, i.last_at desc
+    ) n
   ) o
 ) f on true
 left join lateral (

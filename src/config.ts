@@ -17,6 +17,8 @@ export interface Config {
     readonly forcePathStyle: boolean;
     /** A URL; absent where the AWS SDK finds its own. */
     readonly endpoint?: string;
+    /** Absent where a profile is named: the region may stand in its file, which the SDK reads. */
+    readonly region?: string;
   };
   readonly temporal: ReturnType<typeof loadClientConnectConfig> & { readonly namespace: string };
   readonly taskQueue: string;
@@ -94,6 +96,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       bucket: values.S3_BUCKET,
       forcePathStyle: values.S3_FORCE_PATH_STYLE,
       ...(values.AWS_ENDPOINT_URL_S3 !== undefined && { endpoint: values.AWS_ENDPOINT_URL_S3 }),
+      ...(values.AWS_REGION !== FROM_PROFILE && { region: values.AWS_REGION }),
     },
     temporal,
     taskQueue: values.TIDEMARK_TASK_QUEUE,
@@ -126,11 +129,11 @@ function readTemporal(
   }
 }
 
-/** Where a profile is named, the region may stand in its file, which the SDK reads. */
+const FROM_PROFILE = 'from the profile';
+
+/** The SDK itself does not read AWS_DEFAULT_REGION, which the AWS CLI does. */
 function regionOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  return (
-    env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || (env['AWS_PROFILE'] ? 'from the profile' : undefined)
-  );
+  return env['AWS_REGION'] || env['AWS_DEFAULT_REGION'] || (env['AWS_PROFILE'] ? FROM_PROFILE : undefined);
 }
 
 /** An empty variable is an unset one, as shells and compose files leave them. */

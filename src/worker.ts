@@ -4,16 +4,20 @@
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
-import { exitWithProblem } from './client/problem.ts';
+import { describeProblem, exitWithProblem } from './client/problem.ts';
 import { readConfig, type Config } from './config.ts';
 import { DATASETS } from './datasets/index.ts';
 import { createPool } from './postgres/pool.ts';
 import { createObjectStore } from './s3/createObjectStore.ts';
+import { probeConditions } from './s3/probe.ts';
 
 /** Files loaded side by side, each on a connection of its own; one more for the small queries of each. */
 const MAX_LOADS = 8;
 /** Longer than a load's last statement; what is not done by then is taken up by another worker. */
 const SHUTDOWN_GRACE = '20 seconds';
+
+/** A cancellation reaches an attempt with the answer to a heartbeat: the SDK's own limit would hold those back for 24 s. */
+const HEARTBEAT_THROTTLE = '2 seconds';
 
 async function work(config: Config): Promise<void> {
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
@@ -21,7 +25,7 @@ async function work(config: Config): Promise<void> {
   const pool = createPool(config.postgres, MAX_LOADS * 2);
   try {
     await pool.query('select 1');
-    await store.check();
+    for (const { changesPrefix } of DATASETS) await store.check({ prefix: changesPrefix });
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     try {
       // Asked first: a worker that is created without its namespace keeps the process from ending.
@@ -35,14 +39,40 @@ async function work(config: Config): Promise<void> {
         maxConcurrentActivityTaskExecutions: MAX_LOADS,
         maxConcurrentLocalActivityExecutions: MAX_LOADS,
         shutdownGraceTime: SHUTDOWN_GRACE,
+        maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+        defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
       });
-      await worker.run();
+      await Promise.all([worker.run(), warnOfIgnoredConditions(config)]);
     } finally {
       await connection.close();
     }
   } finally {
     store.destroy();
     await pool.end();
+  }
+}
+
+/** Archiving relies on the store's conditions: one that ignores them is said once, where the operator looks. */
+async function warnOfIgnoredConditions({ s3 }: Config): Promise<void> {
+  const archiving = DATASETS.find(({ archive }) => archive);
+  if (!archiving) return;
+  try {
+    const {
+      read,
+      copySource,
+      delete: remove,
+    } = await probeConditions(s3, { prefix: archiving.processedPrefix });
+    const conditions = { 'GET If-Match': read, 'COPY If-Match': copySource, 'DELETE If-Match': remove };
+    const unsafe = Object.entries(conditions).filter(([, state]) => state !== 'honoured');
+    if (unsafe.length === 0) return;
+    const list = unsafe.map(([name, state]) => `${name} is ${state}`).join(', ');
+    Runtime.instance().logger.warn(
+      `the S3 server does not honour all conditions: ${list}. See docs/operations.md`,
+    );
+  } catch (error) {
+    Runtime.instance().logger.warn(
+      `the S3 server's conditions could not be probed: ${describeProblem(error)}`,
+    );
   }
 }
 

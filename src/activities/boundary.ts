@@ -1,4 +1,4 @@
-/** Where our code meets Temporal: heartbeats, cancellation, and failures built anew (DESIGN 3.9). */
+/** Where our code meets Temporal: heartbeats, cancellation, and failures built anew (docs/semantics.md). */
 
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';

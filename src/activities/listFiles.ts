@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Dataset } from '../datasets/dataset.ts';
+import { definitionOf } from '../datasets/definition.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { summarise } from '../domain/listing.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
@@ -26,6 +27,7 @@ export async function listFiles(
     signal,
   });
   const facts = await readPageFacts(pool, {
+    definition: definitionOf(dataset),
     dataset: dataset.name,
     keys: page.objects.map((object) => object.key),
     range: { after: input.after, upTo: page.next },
@@ -104,7 +106,13 @@ async function compareChanged(
     if (sha256 === undefined) continue;
     const place = { dataset: dataset.name, key: file.key };
     const failure = new TidemarkFailure('FileChanged', 'this applied file has other content now', place);
-    await recordFailure(pool, { ...place, etag: file.etag, failure, rejects: [] });
+    await recordFailure(pool, {
+      ...place,
+      etag: file.etag,
+      failure,
+      rejects: [],
+      definition: definitionOf(dataset),
+    });
   }
   return result;
 }

@@ -1,6 +1,7 @@
 import type { LockPatience } from '../postgres/apply.ts';
 import { isContent, TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
+import { definitionOf } from '../datasets/definition.ts';
 import { applyStaged } from '../postgres/apply.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
 import { isLoaded, isSkipped } from '../postgres/ledger.ts';
@@ -80,7 +81,13 @@ export async function remembering(
     if (!vanished && !isContent(failure.kind)) throw failure;
     // Skipped by a person meanwhile, and perhaps moved: the next listing sees it so.
     if (await isSkipped(pool, { ...place, etag: file.etag })) return { outcome: 'replaced' };
-    await recordFailure(pool, { ...place, etag: file.etag, failure, rejects });
+    await recordFailure(pool, {
+      ...place,
+      etag: file.etag,
+      failure,
+      rejects,
+      definition: definitionOf(dataset),
+    });
     throw failure;
   }
 }

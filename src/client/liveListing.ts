@@ -1,6 +1,7 @@
 /** The state of a dataset's objects right now: read only, nothing is noted. */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import { definitionOf } from '../datasets/definition.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
 import { readPageFacts } from '../postgres/ledger.ts';
 import type { Servers } from './servers.ts';
@@ -25,6 +26,7 @@ export async function* listLive(servers: Servers, dataset: Dataset): AsyncGenera
       limit: PAGE_SIZE,
     });
     const facts = await readPageFacts(servers.db, {
+      definition: definitionOf(dataset),
       dataset: dataset.name,
       keys: page.objects.map(({ key }) => key),
       range: { after, upTo: page.next },

@@ -18,8 +18,8 @@ export function printStatus(datasets: readonly Dataset[], reports: readonly Stat
     line('last checked', localTime(report.lastCheckedAt, zone));
     keys('pending', report.pendingTotal, report.pending);
     failures(report, zone);
-    keys('late', report.lateTotal, report.late, 'tidemark apply-late or skip');
-    keys('changed', report.changedTotal, report.changed, 'tidemark reload or skip');
+    keys('late', report.lateTotal, report.late, 'tidemark skip');
+    keys('changed', report.changedTotal, report.changed, 'tidemark skip');
     keys('future', report.futureTotal, report.future);
     if (report.coveredTotal > 0) line('covered', count(report.coveredTotal));
     if (report.ignoredTotal > 0) line('ignored', count(report.ignoredTotal));

@@ -2,6 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { hashOf } from '../activities/listFiles.ts';
 import type { Dataset } from '../datasets/dataset.ts';
+import { definitionOf } from '../datasets/definition.ts';
 import { skippedKey, type ObjectKey } from '../domain/changeFile.ts';
 import { classify, isLoad, type PageFacts } from '../domain/states.ts';
 import { markMoved, readPageFacts } from '../postgres/ledger.ts';
@@ -59,7 +60,12 @@ async function skip(servers: Servers, dataset: Dataset, key: ObjectKey, reason: 
 }
 
 function factsOf(db: Queryable, dataset: Dataset, key: ObjectKey): Promise<PageFacts> {
-  return readPageFacts(db, { dataset: dataset.name, keys: [key], range: { after: key, upTo: key } });
+  return readPageFacts(db, {
+    dataset: dataset.name,
+    definition: definitionOf(dataset),
+    keys: [key],
+    range: { after: key, upTo: key },
+  });
 }
 
 /** Whether an object that was uploaded again, under another ETag, has the bytes that were applied. */

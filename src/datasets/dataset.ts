@@ -1,6 +1,6 @@
 /** What a dataset is: the shape of its files, its table and its rules. Plain data, checked by `defineDataset`. */
 
-/** The type of a stored column: decides the one pattern that its values must match (DESIGN 3.4). */
+/** The type of a stored column: decides the one pattern that its values must match (docs/semantics.md). */
 export type ColumnType = 'text' | 'timestamptz' | 'date' | 'double precision' | 'numeric' | 'boolean';
 
 /** One stored column, of the same name in the file's header and in the table. */

@@ -2,7 +2,7 @@
  * The names of change files and what they say.
  *
  * A change file is one CSV object `<prefix>YYYY-MM-DDTHH-mm-ss.csv`, known by its key; the stamp in its name is
- * when its export started, in the dataset's zone (DESIGN 1).
+ * when its export started, in the dataset's zone (docs/semantics.md).
  */
 
 /** A full S3 object key. */

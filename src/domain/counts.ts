@@ -1,4 +1,4 @@
-/** The accounting of one file: every row read ends in exactly one of the other counts (DESIGN 3.6). */
+/** The accounting of one file: every row read ends in exactly one of the other counts (docs/semantics.md). */
 
 /** Rows by what became of them. Each is counted by itself, none is derived from the others. */
 export interface RowCounts {

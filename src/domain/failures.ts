@@ -2,7 +2,7 @@
  * The failures that Tidemark reports, built from code, key, line and column only.
  *
  * No message of a foreign library is ever part of one: PostgreSQL's and csv-parse's messages quote row values, and a
- * failure ends in Temporal's history and in logs (DESIGN 3.9).
+ * failure ends in Temporal's history and in logs (docs/semantics.md).
  */
 
 /** What failed; `final` kinds are never retried, and those of content are remembered by ETag. */
@@ -135,7 +135,7 @@ const NEXT: Record<FailureKind, string> = {
   RowsRejected: `See them: tidemark rejects <dataset> <key>. ${MEND}`,
   BaselineTooSmall: MEND,
   ValueRefused: MEND,
-  FileChanged: 'Take it in with tidemark reload <dataset> <key>, or leave it out with tidemark skip',
+  FileChanged: 'Put the applied content back, or leave it out: tidemark skip <dataset> <key> --reason TEXT',
   FileVanished: 'Put the object back, or accept the loss: tidemark skip <dataset> <key> --reason TEXT',
   PostgresRefused: 'Check the role, its grants and the migrations: tidemark migrate',
   S3Refused: 'Check the bucket, the credentials and their policy',
@@ -149,5 +149,5 @@ const NEXT: Record<FailureKind, string> = {
   S3Unavailable: RETRIES,
   Stalled: RETRIES,
   ObjectReplaced: 'The next listing takes the new content',
-  Cancelled: 'Nothing of this file was applied; the next run takes it up',
+  Cancelled: 'What was not applied is taken up by the next run',
 };

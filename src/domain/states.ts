@@ -1,6 +1,6 @@
 /**
  * The state of each object in a listing, decided from the listing *and* the database, never from the watermark
- * alone (DESIGN 1): a file that lands late is seen, not lost.
+ * alone (docs/semantics.md): a file that lands late is seen, not lost.
  */
 
 import { compareKeys, parseChangeFileName, type ObjectKey } from './changeFile.ts';
@@ -32,6 +32,8 @@ export interface KnownFailure extends FailureDetails {
   readonly kind: FailureKind;
   /** Our own sentence, without row values. */
   readonly message: string;
+  /** The dataset's definition has changed since: the content may be tried again. */
+  readonly outdated?: boolean;
 }
 
 /** What the database knows about the keys of one page. */
@@ -173,7 +175,9 @@ function classifyObject(
     return { ...file, state: 'covered' };
   }
   const late = facts.watermark !== undefined && compareKeys(object.key, facts.watermark) <= 0;
-  const failure = facts.failures.find((f) => f.kind !== 'FileVanished' && sameContent(f, object));
+  const failure = facts.failures.find(
+    (f) => f.kind !== 'FileVanished' && f.outdated !== true && sameContent(f, object),
+  );
   if (failure && !(late && rules.latePolicy === 'hold')) return { ...file, state: 'failed', failure };
   if (late) return { ...file, state: 'late' };
   // S3's Date counts whole seconds and may lie before a last-modified time: no settle time means no comparison.

@@ -17,6 +17,8 @@ export async function recordFailure(
     readonly etag: string;
     readonly failure: TidemarkFailure;
     readonly rejects: readonly Reject[];
+    /** `definitionOf` the dataset that refused it. */
+    readonly definition: string;
   },
 ): Promise<void> {
   const { dataset, key, etag, failure } = input;
@@ -25,15 +27,16 @@ export async function recordFailure(
   }
   await db.query(
     `insert into tickets.import_failures as f
-       (dataset, source_key, etag, kind, line, column_name, code, rejected, message)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9
+       (dataset, source_key, etag, kind, line, column_name, code, rejected, message, definition)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
      where $4 = 'FileChanged' or not exists (
        select from tickets.import_meta
        where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')
      )
      on conflict (dataset, source_key, etag) do update set
        kind = excluded.kind, line = excluded.line, column_name = excluded.column_name, code = excluded.code,
-       rejected = excluded.rejected, message = excluded.message, last_at = clock_timestamp(),
+       rejected = excluded.rejected, message = excluded.message,
+       definition = excluded.definition, last_at = clock_timestamp(),
        attempts = f.attempts + 1, resolved_at = null, resolution = null`,
     [
       dataset,
@@ -45,6 +48,7 @@ export async function recordFailure(
       failure.details.code ?? null,
       failure.details.rejected ?? null,
       failure.message,
+      input.definition,
     ],
   );
 }

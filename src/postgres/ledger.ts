@@ -29,6 +29,7 @@ interface FactsRow {
     code: string | null;
     rejected: number | null;
     message: string;
+    outdated: boolean;
   }[];
 }
 
@@ -38,13 +39,20 @@ interface FactsRow {
  */
 export async function readPageFacts(
   db: Queryable,
-  input: { readonly dataset: string; readonly keys: readonly string[]; readonly range: KeyRange },
+  input: {
+    readonly dataset: string;
+    /** `definitionOf` the dataset: what another one refused may be tried again. */
+    readonly definition: string;
+    readonly keys: readonly string[];
+    readonly range: KeyRange;
+  },
 ): Promise<PageFacts> {
   const [row] = await db.query<FactsRow>(PAGE_FACTS, [
     input.dataset,
     input.keys,
     input.range.after ?? null,
     input.range.upTo ?? null,
+    input.definition,
   ]);
   return {
     ...(row?.watermark && { watermark: row.watermark }),
@@ -67,6 +75,7 @@ function toKnownFailure(dataset: string, f: FactsRow['failures'][number]): Known
     etag: f.etag,
     kind: f.kind,
     message: f.message,
+    outdated: f.outdated,
     ...(f.line !== null && { line: f.line }),
     ...(f.column !== null && { column: f.column }),
     ...(f.code !== null && { code: f.code }),
@@ -98,7 +107,8 @@ with wanted as (
     order by export_type = 'skipped', id desc
   ) m
 ), failures as (
-  select f.source_key as key, f.etag, f.kind, f.line, f.column_name as "column", f.code, f.rejected, f.message
+  select f.source_key as key, f.etag, f.kind, f.line, f.column_name as "column", f.code, f.rejected, f.message,
+    f.definition is distinct from $5 as outdated
   from keys k join tickets.import_failures f on f.dataset = $1 and f.source_key = k.key and f.resolved_at is null
 )
 select

@@ -4,7 +4,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { identifier } from './identifier.ts';
 import { stagingTable } from './stage.ts';
 
-/** How rows of a file meet rows of the table: by order of files, or by the version column (DESIGN 3.7). */
+/** How rows of a file meet rows of the table: by order of files, or by the version column (docs/semantics.md). */
 export type MergeMode = 'inOrder' | 'late' | 'reload';
 
 /** What a merge did, counted by PostgreSQL. */

@@ -39,7 +39,7 @@ interface RowCheckerInput {
   readonly out: CopyBlock;
 }
 
-/** The checks of a row, in the order that DESIGN 3.3 gives. */
+/** The checks of a row, in the order that docs/semantics.md gives. */
 export class RowChecker {
   private readonly plan: HeaderPlan;
   private readonly out: CopyBlock;

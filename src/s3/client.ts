@@ -14,7 +14,7 @@ export interface ObjectStoreOptions {
   readonly region?: string;
   /** Default the SDK's chain: environment, profile, container, instance. */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
-  /** How long a read waits for the next bytes, in milliseconds. Default 30,000 (DESIGN 3.2). */
+  /** How long a read waits for the next bytes, in milliseconds. Default 30,000 (docs/semantics.md). */
   readonly stallMs?: number;
   /** How long one attempt waits for an answer to begin, in milliseconds; copies have `copyMs`. Default 20,000. */
   readonly requestMs?: number;

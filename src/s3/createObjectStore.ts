@@ -24,7 +24,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore {
     read: (input) => read(context, input),
     move: (input) => move(context, input),
     moveAll: (input) => moveAll(context, input),
-    check: (signal) => check(context, signal),
+    check: (input) => check(context, input),
     destroy: () => context.client.destroy(),
   };
 }
@@ -39,6 +39,9 @@ async function head(
   return { key, size: seen.size, etag: seen.etag, lastModified: seen.lastModified };
 }
 
-async function check(context: S3Context, signal: AbortSignal | undefined): Promise<void> {
-  await listPage(context, { prefix: '', limit: 1, ...(signal === undefined ? {} : { signal }) });
+async function check(
+  context: S3Context,
+  { prefix, signal }: Parameters<ObjectStore['check']>[0],
+): Promise<void> {
+  await listPage(context, { prefix, limit: 1, ...(signal === undefined ? {} : { signal }) });
 }

@@ -1,7 +1,7 @@
 /**
  * Foreign errors of S3 calls, made into failures: once, here, by S3 error name, HTTP status or network code.
  *
- * Never by message, and nothing of the foreign error but a checked code goes on (DESIGN 3.9).
+ * Never by message, and nothing of the foreign error but a checked code goes on (docs/semantics.md).
  */
 
 import type { ObjectKey } from '../domain/changeFile.ts';

@@ -100,8 +100,8 @@ export interface ObjectStore {
     readonly moves: readonly Move[];
     readonly signal?: AbortSignal;
   }): Promise<readonly MoveAttempt[]>;
-  /** Finds out, without touching anything of the user's, whether the bucket can be listed. */
-  check(signal?: AbortSignal): Promise<void>;
+  /** Finds out, without touching anything of the user's, whether the prefix can be listed. */
+  check(input: { readonly prefix: string; readonly signal?: AbortSignal }): Promise<void>;
   /** Closes all connections. */
   destroy(): void;
 }

@@ -1,4 +1,4 @@
-/** Finding out which conditions a store honours: archiving relies on them (DESIGN 3.8). */
+/** Finding out which conditions a store honours: archiving relies on them (docs/semantics.md). */
 
 import { randomUUID } from 'node:crypto';
 import {

@@ -1,6 +1,7 @@
 /** How each activity is called: bounds, retries, summaries. */
 
 import {
+  ActivityCancellationType,
   ActivityFailure,
   ApplicationFailure,
   proxyActivities,
@@ -16,6 +17,8 @@ import type {
 
 /** The ordinary activities: heartbeating, retried, seen in the UI. */
 export const ordinary = proxyActivities<Activities>({
+  // A cancelled run is closed when its attempt has let go, so that what the run says is what happened.
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   startToCloseTimeout: '2 hours',
   scheduleToCloseTimeout: '6 hours',
   heartbeatTimeout: '30 seconds',
@@ -37,6 +40,7 @@ export const patient = proxyActivities<Activities>({
 
 /** One try of a backlog's batch: what it leaves goes to `loadFile`. */
 export const once = proxyActivities<Activities>({
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   startToCloseTimeout: '1 minute',
   scheduleToCloseTimeout: '1 hour',
   heartbeatTimeout: '30 seconds',

@@ -79,9 +79,9 @@ describe('tidemark status', function () {
                 ${full(4)}
   failed        1  (the dataset stops there: mend the object, or tidemark skip)
                 ${full(3)}  RowsRejected, line 2, column mttr, since TIME
-  late          1  (tidemark apply-late or skip)
+  late          1  (tidemark skip)
                 ${full(1)}
-  changed       1  (tidemark reload or skip)
+  changed       1  (tidemark skip)
                 ${full(2)}
   future        1
                 ${FUTURE}

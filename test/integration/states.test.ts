@@ -105,6 +105,18 @@ describe('the states of a file', function () {
     assert.deepEqual(await world.db.query(`select attempts, last_at from tickets.import_failures`), first);
   });
 
+  it('failed: read again once the dataset is defined otherwise', async () => {
+    await world.put(fileName(1), incFile([BAD]));
+    await failure();
+    const { columns } = inc;
+    const lenient = {
+      ...inc,
+      columns: { ...columns, mttr: { type: 'numeric', onInvalid: 'null' } },
+    } as const;
+    Object.assign(world.deps, { datasets: [lenient] });
+    assert.equal((await world.run()).applied, 1);
+  });
+
   it('late: held and reported, in status and in the result', async () => {
     await world.put(fileName(2), incFile([ticket('A')]));
     await world.run();

@@ -15,7 +15,7 @@ export const mochaHooks = {
   },
 };
 
-/** DESIGN 3.9 over the whole suite: no history, log or terminal output holds a value of any row, whatever failed. */
+/** Privacy over the whole suite: no history, log or terminal output holds a value of any row, whatever failed. */
 async function nothingWasSaid(): Promise<void> {
   const running = sharedOrUndefined();
   if (!running) return;

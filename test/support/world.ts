@@ -135,6 +135,8 @@ export class World {
       workflowBundle: this.shared.bundle,
       activities: createActivities(this.deps),
       shutdownGraceTime: '5 seconds',
+      maxHeartbeatThrottleInterval: '2 seconds',
+      defaultHeartbeatThrottleInterval: '2 seconds',
     });
     this.#workers.push({ worker, done: worker.run() });
     return worker;

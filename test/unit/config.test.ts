@@ -23,6 +23,13 @@ describe('the configuration', () => {
     assert.ok(Object.isFrozen(config));
   });
 
+  it('hands on the region, AWS_DEFAULT_REGION too, which the SDK does not read; a profile has its own', () => {
+    const region = (env: object): string | undefined =>
+      readConfig({ DATABASE_URL: GOOD.DATABASE_URL, ...env }).s3.region;
+    assert.equal(region({ AWS_DEFAULT_REGION: 'af-south-1' }), 'af-south-1');
+    assert.equal(region({ AWS_PROFILE: 'work' }), undefined);
+  });
+
   it('takes an empty variable for an unset one', () => {
     assert.equal(readConfig({ ...GOOD, S3_BUCKET: '', TIDEMARK_TASK_QUEUE: '' }).taskQueue, 'tidemark');
   });

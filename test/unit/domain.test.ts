@@ -144,6 +144,11 @@ describe('the state of an object', () => {
     ['applied with the same content', state({ watermark: key(5), ledger: [applied] }), '5 applied'],
     ['applied, other ETag', state({ ledger: [{ ...applied, etag: 'x' }] }), '5 changed'],
     ['refused before, same ETag', state({ failures: [failure] }), '5 failed'],
+    [
+      'refused before, by another definition of the dataset',
+      state({ failures: [{ ...failure, outdated: true }] }),
+      '5 pending',
+    ],
     ['refused before, mended since', state({ failures: [{ ...failure, etag: 'x' }] }), '5 pending'],
     ['vanished, then put back', state({ failures: [{ ...failure, kind: 'FileVanished' }] }), '5 pending'],
     ['skipped', state({ ledger: [{ ...applied, exportType: 'skipped' }] }), '5 skipped'],

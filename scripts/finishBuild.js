@@ -1,6 +1,6 @@
-/** Bundles the built workflows, so that a worker neither carries webpack in memory nor bundles at its start. */
+/** Finishes a build: makes the commands executable, and bundles the workflows, so that a worker neither carries webpack in memory nor bundles at its start. */
 
-import { rename, writeFile } from 'node:fs/promises';
+import { chmod, rename, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
@@ -13,3 +13,6 @@ const { code } = await bundleWorkflowCode({
 const half = new URL(`workflow-bundle.${process.pid}.js`, dist);
 await writeFile(half, code);
 await rename(half, new URL('workflow-bundle.js', dist));
+
+// The commands of package.json's `bin` and of service managers: compilers leave them without the right to run.
+for (const name of ['client.js', 'worker.js']) await chmod(new URL(name, dist), 0o755);
