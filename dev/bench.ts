@@ -1,0 +1,111 @@
+/** `npm run bench`: what a load costs, beside what PostgreSQL itself and other importers need for the same. */
+
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { Command, InvalidArgumentError } from 'commander';
+import { judged, SECTIONS, type Figure, type SectionName } from './bench/figure.ts';
+import { openGround, type Ground } from './bench/ground.ts';
+import { againstPsql, type SectionInput } from './bench/loads.ts';
+import { describeMachine, version } from './bench/machine.ts';
+import { printed, toJson, toMarkdown, type Report } from './bench/report.ts';
+import { createTheirs } from './bench/tables.ts';
+import { interruption, INTERRUPTED } from './interruption.ts';
+import { BASELINE_ROWS } from './sample/stream.ts';
+
+interface Options {
+  readonly smoke?: true;
+  readonly only?: readonly SectionName[];
+  readonly runs: number;
+  readonly scale?: readonly number[];
+  readonly directory: string;
+  readonly json?: string;
+  readonly markdown?: string;
+}
+
+/** Rows of a file at scale 1 in a smoke run. */
+const SMOKE_ROWS = 1_000;
+
+const interrupt = interruption();
+const options = new Command('npm run bench --')
+  .description('Measures what a load costs, on embedded real servers, beside psql and other importers.')
+  .option('--smoke', 'small sizes, one run: shows that it works, says nothing of speed')
+  .option('--only <sections>', `which of ${Object.keys(SECTIONS).join(', ')}; default all`, sections)
+  .option('--runs <n>', 'how often each is measured', wholeNumber, 5)
+  .option(
+    '--scale <sizes>',
+    'sizes of files, in baselines of 34,849 rows; default 1,10 and 50 for memory',
+    sizes,
+  )
+  .option('--directory <path>', 'where the servers and files lie: on a disk', tmpdir())
+  .option('--json <file>', 'writes all figures, with their samples')
+  .option('--markdown <file>', 'writes the table as Markdown')
+  .parse()
+  .opts<Options>();
+
+process.exit(await main().catch(complain));
+
+/** @returns the exit status: 0 where it is through, whatever it found. */
+async function main(): Promise<number> {
+  const { directory } = options;
+  const ground = await openGround({ directory, signal: interrupt, onProgress: say });
+  try {
+    const report = await measure(ground);
+    process.stdout.write(`\n${printed(report)}\n`);
+    if (options.json !== undefined) await writeFile(options.json, toJson(report));
+    if (options.markdown !== undefined) await writeFile(options.markdown, toMarkdown(report));
+    return 0;
+  } finally {
+    await ground.close();
+  }
+}
+
+async function measure(ground: Ground): Promise<Report> {
+  const smoke = options.smoke ?? false;
+  const runs = smoke ? 1 : options.runs;
+  const unit = smoke ? SMOKE_ROWS : BASELINE_ROWS;
+  const scales = options.scale ?? [1, 10];
+  const input: SectionInput = { ground, unit, scales, runs, say };
+  const figures: Figure[] = [];
+  const notes: string[] = [];
+  await createTheirs(ground);
+  for (const name of options.only ?? (Object.keys(SECTIONS) as SectionName[])) {
+    say(`section ${name}: ${SECTIONS[name]}`);
+    if (name === 'a') {
+      if (await version('psql')) figures.push(...(await againstPsql(input)));
+      else notes.push('Section a was left out: there is no psql on PATH.');
+    }
+  }
+  return {
+    figures: figures.map((figure) => judged(figure, !smoke)),
+    machine: await describeMachine(ground),
+    notes,
+    runs,
+    smoke,
+  };
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function complain(error: unknown): number {
+  if (interrupt.aborted) return INTERRUPTED;
+  say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return 1;
+}
+
+function sections(text: string): SectionName[] {
+  return text.split(',').map((name) => {
+    if (!(name in SECTIONS)) throw new InvalidArgumentError(`there is no section ${name}`);
+    return name as SectionName;
+  });
+}
+
+function sizes(text: string): number[] {
+  return text.split(',').map(wholeNumber);
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9]\d{0,3}$/.test(text)) throw new InvalidArgumentError('it is no whole number from 1 to 9999');
+  return Number(text);
+}

@@ -1,0 +1,86 @@
+/** The change files that the bench loads: on disk for psql and its like, in the bucket for us. */
+
+import { createReadStream, createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { inc } from '../../src/datasets/inc.ts';
+import { toCsv } from '../sample/csv.ts';
+import { baselineRows, groundOf } from '../sample/rows.ts';
+import type { Row } from '../sample/ticket.ts';
+import { stampOf, withOffset } from '../sample/times.ts';
+import type { Ground } from './ground.ts';
+
+/** An object in the bucket. */
+export interface StoredFile {
+  readonly key: string;
+  readonly etag: string;
+}
+
+/** An object with a copy of it on the local disk. */
+export interface BenchFile extends StoredFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** Its sentinel among them. */
+  readonly rows: number;
+}
+
+/** Which of the baseline's rows are another version: every tenth is a tenth of those that are kept, too. */
+export type Changes = 'none' | 'tenth' | 'every';
+
+const MINUTE_MS = 60_000;
+/** Long ago, so that no file lies in the future. */
+const FIRST = Date.UTC(2025, 10, 3, 3);
+
+/** The key of the file that comes at this place in the stream. */
+export function keyAt(place: number): string {
+  return `${inc.changesPrefix}${stampOf(FIRST + place * 5 * MINUTE_MS)}.csv`;
+}
+
+/** Writes a baseline, with changes or without, to disk and into the bucket. */
+export async function writeFile(
+  ground: Ground,
+  input: { readonly rows: number; readonly place: number; readonly changes: Changes },
+): Promise<BenchFile> {
+  const { rows, place, changes } = input;
+  const path = join(ground.directory, `${rows}-${changes}.csv`);
+  await pipeline(toCsv(rowsOf(rows, changes)), createWriteStream(path));
+  return { path, rows, ...(await store(ground, path, keyAt(place))) };
+}
+
+/** Puts the same bytes under another key. */
+export async function again(ground: Ground, file: BenchFile, place: number): Promise<BenchFile> {
+  return { ...file, ...(await store(ground, file.path, keyAt(place))) };
+}
+
+async function store(
+  { s3, bucket }: Ground,
+  path: string,
+  key: string,
+): Promise<StoredFile & { readonly bytes: number }> {
+  const { size } = await stat(path);
+  const Body = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  const { ETag = '' } = await s3.send(
+    new PutObjectCommand({ Bucket: bucket, Key: key, Body, ContentLength: size }),
+  );
+  return { key, etag: ETag.replaceAll('"', ''), bytes: size };
+}
+
+function* rowsOf(rows: number, changes: Changes): Generator<Partial<Row>> {
+  const ground = groundOf({ seed: 1, tickets: rows - 1, stepMs: 5 * MINUTE_MS, start: FIRST });
+  const every = { none: Infinity, tenth: 10, every: 1 }[changes];
+  let number = 0;
+  for (const row of baselineRows(ground)) yield number++ % every === 0 && number > 1 ? changed(row) : row;
+}
+
+/** As after somebody worked on the ticket. */
+function changed(row: Partial<Row>): Partial<Row> {
+  return {
+    ...row,
+    description: `${row.description} Reviewed.`,
+    raw_status: row.raw_status === 'Pending' ? 'In Progress' : 'Pending',
+    assigned_to: row.assigned_to === 'A. Mwangi' ? 'J. Otieno' : 'A. Mwangi',
+    updated_at: withOffset(FIRST),
+  };
+}

@@ -1,0 +1,145 @@
+/**
+ * What PostgreSQL itself needs: psql reads the file from the local disk with `\copy` into a temporary table of text,
+ * and one `insert … select` casts, filters, normalises and upserts; one transaction.
+ */
+
+import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inc } from '../../src/datasets/inc.ts';
+import { HEADER } from '../sample/ticket.ts';
+import { cleanEnvironment } from '../servers/launch.ts';
+import type { BenchFile } from './files.ts';
+import type { Ground } from './ground.ts';
+import { THEIRS } from './tables.ts';
+
+/** `plain` as most would write it; `tuned` as one would who knows PostgreSQL well and has measured. */
+export type ReferenceKind = 'plain' | 'tuned';
+
+/** No load of psql takes longer. */
+const PSQL_MS = 10 * 60_000;
+
+const COLUMNS = Object.keys(inc.columns);
+const OTHERS = COLUMNS.filter((name) => name !== inc.primaryKey);
+const UPSERT = `on conflict (${inc.primaryKey}) do update set
+  ${OTHERS.map((name) => `${name} = excluded.${name}`).join(', ')}`;
+const RAW = `create temporary table raw (${HEADER.map((name) => `${name} text`).join(', ')}) on commit drop;`;
+const KEPT = `ticket_id not like '${inc.sentinel}%' and not coalesce(is_alarm::boolean, false)`;
+
+/** Loads a file by psql into the others' table. @returns milliseconds, from the start of psql to its end */
+export async function runReference(ground: Ground, kind: ReferenceKind, file: BenchFile): Promise<number> {
+  const script = join(ground.directory, `${kind}.sql`);
+  await writeFile(script, kind === 'plain' ? plainScript(file.path) : tunedScript(file.path));
+  return runTimed(ground, 'psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', script], PSQL_MS);
+}
+
+/** The statement with which the plain reference, and importers that stage as text, merge table `raw`. */
+export function plainMerge(): string {
+  return `insert into ${THEIRS} (${COLUMNS.join(', ')})
+select ${COLUMNS.map(plainValue).join(', ')}
+from raw
+where ${KEPT}
+${UPSERT};`;
+}
+
+function plainScript(path: string): string {
+  return `set timezone = 'Africa/Nairobi';
+begin;
+${RAW}
+\\copy raw from '${path}' with (format csv, header true)
+${plainMerge()}
+commit;
+`;
+}
+
+/**
+ * Alarms are left out on the way in; the temporary table stays in memory; spellings are worked out once each; rows
+ * that are stored already are not written again.
+ */
+function tunedScript(path: string): string {
+  const values = COLUMNS.map((name) => `${tunedValue(name)} as ${name}`);
+  return `set timezone = 'Africa/Nairobi';
+set temp_buffers = '1GB';
+set work_mem = '256MB';
+begin;
+${RAW}
+\\copy raw from '${path}' with (format csv, header true) where ${KEPT}
+analyze raw (ticket_id);
+${spellings('region')}
+${spellings('raw_status')}
+insert into ${THEIRS} (${COLUMNS.join(', ')})
+select ${COLUMNS.map((name) => `s.${name}`).join(', ')}
+from (
+  select ${values.join(', ')}
+  from raw
+    left join spellings_of_region using (region)
+    left join spellings_of_raw_status using (raw_status)
+) s
+left join ${THEIRS} t on t.ticket_id = s.ticket_id
+where t.ticket_id is null
+  or (${OTHERS.map((name) => `s.${name}`).join(', ')}) is distinct from (${OTHERS.map((name) => `t.${name}`).join(', ')})
+${UPSERT};
+commit;
+`;
+}
+
+function plainValue(name: string): string {
+  const column = inc.columns[name];
+  if (name === inc.primaryKey) return `btrim(${name})`;
+  if (column?.canonical) return normalised(name);
+  if (column?.type === 'date') return inNairobi(name);
+  return column?.type === 'text' ? name : `${name}::${column?.type}`;
+}
+
+function tunedValue(name: string): string {
+  return inc.columns[name]?.canonical ? `spellings_of_${name}.normalised` : plainValue(name);
+}
+
+function spellings(name: string): string {
+  return `create temporary table spellings_of_${name} on commit drop as
+select ${name}, ${normalised(name)} as normalised from (select distinct ${name} from raw) s;`;
+}
+
+/** Weeks come as dates and as instants. */
+function inNairobi(name: string): string {
+  return `case when length(${name}) = 10 then ${name}::date else ${name}::timestamptz::date end`;
+}
+
+function normalised(name: string): string {
+  const canonical = inc.columns[name]?.canonical;
+  const gaps = canonical?.separators ? `[\\s_-]+` : `\\s+`;
+  const cases = (canonical?.values ?? []).map((value) => `when '${value.toLowerCase()}' then '${value}'`);
+  return `case lower(btrim(regexp_replace(${name}, '${gaps}', ' ', 'g'))) ${cases.join(' ')}
+    else btrim(regexp_replace(${name}, '\\s+', ' ', 'g')) end`;
+}
+
+/** Runs a program that connects by PostgreSQL's own variables. @returns milliseconds from its start to its end */
+export async function runTimed(
+  { stack, signal }: Ground,
+  command: string,
+  args: readonly string[],
+  timeout: number,
+): Promise<number> {
+  const url = new URL(stack.env['DATABASE_URL'] ?? '');
+  const env = {
+    ...cleanEnvironment(),
+    DATABASE_URL: url.href,
+    PGHOST: url.hostname,
+    PGPORT: url.port,
+    PGUSER: url.username,
+    PGPASSWORD: url.password,
+    PGDATABASE: url.pathname.slice(1),
+  };
+  const started = performance.now();
+  const child = spawn(command, args, { env, signal, timeout, stdio: ['ignore', 'ignore', 'pipe'] });
+  let complained = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complained += text));
+  const status = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (status === 0) return performance.now() - started;
+  throw new Error(
+    `${command} ${args.join(' ')} failed with status ${status}:\n${complained.trimEnd().slice(-2000)}`,
+  );
+}

@@ -1,0 +1,60 @@
+/** The tables of the contestants: brought into the same state before each measurement, compared after it. */
+
+import { inc } from '../../src/datasets/inc.ts';
+import type { Ground } from './ground.ts';
+
+/** Ours, and that of the others: the same columns but for lineage, which only we keep. */
+export const OURS = `tickets.${inc.table}`;
+export const THEIRS = 'bench.inc';
+/** The rows of a full table, as we loaded them. */
+const KEPT = 'bench.kept';
+
+const COLUMNS = Object.entries(inc.columns);
+const NAMES = COLUMNS.map(([name]) => name).join(', ');
+
+/** Makes the others' table. */
+export async function createTheirs({ sql }: Ground): Promise<void> {
+  const columns = COLUMNS.map(([name, { type }]) =>
+    name === inc.primaryKey ? `${name} ${type} collate "C" primary key` : `${name} ${type}`,
+  );
+  await sql(`create schema bench; create table ${THEIRS} (${columns.join(', ')})`);
+}
+
+/** Keeps the rows of our table, as they are now, to fill tables with. */
+export async function keepRows({ sql }: Ground): Promise<void> {
+  await sql(`drop table if exists ${KEPT}; create table ${KEPT} as table ${OURS}`);
+}
+
+/** Which state a table is to be in. */
+export type TableState = 'empty' | 'full';
+
+/**
+ * Empties or fills a table, as a vacuumed and analysed one that is all on disk.
+ *
+ * Our ledger forgets all but the first `loaded` files.
+ */
+export async function reset(ground: Ground, table: string, state: TableState): Promise<void> {
+  const { sql } = ground;
+  await sql(`truncate ${table}`);
+  if (state === 'full') {
+    const columns = table === OURS ? '*' : NAMES;
+    await sql(`insert into ${table} select ${columns} from ${KEPT}`);
+  }
+  await sql(`vacuum (analyze) ${table}`);
+  await sql('checkpoint');
+}
+
+/** The ledger forgets what was loaded after a key; all, where none is given. */
+export async function forgetLoads({ sql }: Ground, after = ''): Promise<void> {
+  await sql(`delete from tickets.import_meta where source_key collate "C" > $1`, [after]);
+  await sql('vacuum (analyze) tickets.import_meta');
+}
+
+/** A table's rows in the columns that all have, whatever their order. */
+export async function checksum({ sql }: Ground, table: string): Promise<string> {
+  const [row] = await sql<{ sum: string }>(
+    `select count(*) || ' rows, ' || coalesce(sum(hashtextextended(row(${NAMES})::text, 0)::numeric), 0) as sum
+     from ${table}`,
+  );
+  return row?.sum ?? '';
+}
