@@ -3,10 +3,13 @@
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
+import { smallDeltas } from './bench/backlog.ts';
 import { judged, SECTIONS, type Figure, type SectionName } from './bench/figure.ts';
 import { openGround, type Ground } from './bench/ground.ts';
+import { nothingPending } from './bench/idle.ts';
 import { againstPsql, type SectionInput } from './bench/loads.ts';
 import { describeMachine, version } from './bench/machine.ts';
+import { memoryAndSize } from './bench/memory.ts';
 import { printed, toJson, toMarkdown, type Report } from './bench/report.ts';
 import { createTheirs } from './bench/tables.ts';
 import { interruption, INTERRUPTED } from './interruption.ts';
@@ -24,6 +27,9 @@ interface Options {
 
 /** Rows of a file at scale 1 in a smoke run. */
 const SMOKE_ROWS = 1_000;
+/** Files of the backlog. */
+const BACKLOG = 1_000;
+const SMOKE_BACKLOG = 60;
 
 const interrupt = interruption();
 const options = new Command('npm run bench --')
@@ -70,10 +76,9 @@ async function measure(ground: Ground): Promise<Report> {
   await createTheirs(ground);
   for (const name of options.only ?? (Object.keys(SECTIONS) as SectionName[])) {
     say(`section ${name}: ${SECTIONS[name]}`);
-    if (name === 'a') {
-      if (await version('psql')) figures.push(...(await againstPsql(input)));
-      else notes.push('Section a was left out: there is no psql on PATH.');
-    }
+    const found = await section(name, input);
+    if (typeof found === 'string') notes.push(`Section ${name} was left out: ${found}.`);
+    else figures.push(...found);
   }
   return {
     figures: figures.map((figure) => judged(figure, !smoke)),
@@ -82,6 +87,27 @@ async function measure(ground: Ground): Promise<Report> {
     runs,
     smoke,
   };
+}
+
+/** @returns what was found, or why nothing was */
+async function section(name: SectionName, input: SectionInput): Promise<Figure[] | string> {
+  switch (name) {
+    case 'a':
+      return (await version('psql')) ? againstPsql(input) : 'there is no psql on PATH';
+    case 'b':
+      return 'not yet';
+    case 'c':
+      return smallDeltas({ ...input, backlog: options.smoke ? SMOKE_BACKLOG : BACKLOG });
+    case 'd':
+      return (
+        (await memoryAndSize({
+          ...input,
+          scales: options.scale ?? (options.smoke ? [1, 10] : [1, 10, 50]),
+        })) ?? 'this system does not say what a process has had in memory'
+      );
+    case 'e':
+      return nothingPending(input);
+  }
 }
 
 function say(line: string): void {

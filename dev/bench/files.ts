@@ -3,11 +3,13 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { inc } from '../../src/datasets/inc.ts';
 import { toCsv } from '../sample/csv.ts';
 import { baselineRows, groundOf } from '../sample/rows.ts';
+import type { SampleFile } from '../sample/stream.ts';
 import type { Row } from '../sample/ticket.ts';
 import { stampOf, withOffset } from '../sample/times.ts';
 import type { Ground } from './ground.ts';
@@ -30,6 +32,8 @@ export interface BenchFile extends StoredFile {
 export type Changes = 'none' | 'tenth' | 'every';
 
 const MINUTE_MS = 60_000;
+/** Small files put at once. */
+const SIDE_BY_SIDE = 8;
 /** Long ago, so that no file lies in the future. */
 const FIRST = Date.UTC(2025, 10, 3, 3);
 
@@ -47,6 +51,34 @@ export async function writeFile(
   const path = join(ground.directory, `${rows}-${changes}.csv`);
   await pipeline(toCsv(rowsOf(rows, changes)), createWriteStream(path));
   return { path, rows, ...(await store(ground, path, keyAt(place))) };
+}
+
+/** Puts files of a sample into the bucket, several at once. @returns them in their order */
+export async function putSample({ s3, bucket }: Ground, files: readonly SampleFile[]): Promise<StoredFile[]> {
+  const stored: StoredFile[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let at = next++; at < files.length; at = next++) {
+      const file = files[at];
+      if (!file) return;
+      const { key } = file;
+      const Body = await buffer(file.body());
+      const { ETag = '' } = await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body }));
+      stored[at] = { key, etag: ETag.replaceAll('"', '') };
+    }
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+  return stored;
+}
+
+/** Removes all objects. */
+export async function emptyBucket({ s3, bucket }: Ground): Promise<void> {
+  for (;;) {
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }));
+    if (Contents.length === 0) return;
+    const Objects = Contents.map(({ Key }) => ({ Key }));
+    await s3.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects } }));
+  }
 }
 
 /** Puts the same bytes under another key. */
@@ -71,7 +103,11 @@ function* rowsOf(rows: number, changes: Changes): Generator<Partial<Row>> {
   const ground = groundOf({ seed: 1, tickets: rows - 1, stepMs: 5 * MINUTE_MS, start: FIRST });
   const every = { none: Infinity, tenth: 10, every: 1 }[changes];
   let number = 0;
-  for (const row of baselineRows(ground)) yield number++ % every === 0 && number > 1 ? changed(row) : row;
+  for (const row of baselineRows(ground)) {
+    // The first one is the sentinel.
+    yield number > 0 && number % every === 0 ? changed(row) : row;
+    number += 1;
+  }
 }
 
 /** As after somebody worked on the ticket. */

@@ -2,10 +2,13 @@
 
 import { compete, ourselves, psql, type Contestant, type Heat } from './contest.ts';
 import { ratios, type Figure } from './figure.ts';
-import { again, writeFile, type BenchFile } from './files.ts';
+import { again, emptyBucket, writeFile, type BenchFile } from './files.ts';
 import type { Ground } from './ground.ts';
 import { startLoader, type Loader } from './loaderProcess.ts';
 import { forgetLoads, keepRows, OURS, reset } from './tables.ts';
+
+/** Importers that need minutes for more are not asked to. */
+const PEERS_SCALE = 10;
 
 /** What a section needs. */
 export interface SectionInput {
@@ -55,7 +58,7 @@ export async function againstPeers(
   peers: Readonly<Record<string, Contestant>>,
 ): Promise<Figure[]> {
   const figures: Figure[] = [];
-  const scale = Math.max(...input.scales.filter((one) => one <= 10));
+  const scale = Math.max(...input.scales.filter((one) => one <= PEERS_SCALE), Math.min(...input.scales));
   const field = await prepare(input, scale, ['empty', 'equal']);
   for (const one of field.cases) {
     const times = await run(input, field, one, Object.values(peers), scale);
@@ -68,13 +71,14 @@ export async function againstPeers(
 }
 
 /** Writes the files, fills the table once, and keeps its rows; the loader is warm then. */
-export async function prepare(
+async function prepare(
   { ground, unit, say }: SectionInput,
   scale: number,
   wanted: readonly string[],
 ): Promise<Field> {
   const rows = unit * scale;
   say(`scale ${scale}: writing files of ${rows.toLocaleString('en')} rows`);
+  await emptyBucket(ground);
   const baseline = await writeFile(ground, { rows, place: 0, changes: 'none' });
   const equal = await again(ground, baseline, 1);
   const cases: Case[] = [

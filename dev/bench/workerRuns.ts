@@ -1,0 +1,106 @@
+/** Runs of the real workflow on a real worker process. */
+
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { inc } from '../../src/datasets/inc.ts';
+import type { IngestResult } from '../../src/workflows/run.ts';
+import { childEnvironment } from '../embedded.ts';
+import type { Ground } from './ground.ts';
+
+/** A run that has ended. */
+export interface EndedRun {
+  readonly ms: number;
+  readonly result: IngestResult;
+  /** Events of its history; of the last part of it, where it went on as new. */
+  readonly events: number;
+  /** Ordinary and local activities in that history. */
+  readonly activities: number;
+}
+
+/** A worker process of its own, and who starts runs on it. */
+export interface WorkerRuns {
+  /** Starts a run and waits for its end. */
+  run(): Promise<EndedRun>;
+  /** The most memory that the worker has had resident so far, in bytes; `undefined` where the system does not say. */
+  peakMemory(): Promise<number | undefined>;
+  close(): Promise<void>;
+}
+
+/** No run takes longer. */
+const RUN_MS = 15 * 60_000;
+/** The built worker, as `npm run worker` starts it. */
+const WORKER = fileURLToPath(new URL('../../dist/worker.js', import.meta.url));
+/** `temporal.api.enums.v1.TaskQueueType`: workflow, activity. */
+const QUEUE_TYPES = [1, 2] as const;
+/** The marker with which Temporal's core records a local activity. */
+const LOCAL_ACTIVITY = 'core_local_activity';
+
+export async function startWorkerRuns({ stack, signal }: Ground): Promise<WorkerRuns> {
+  const { TEMPORAL_ADDRESS: address = '', TEMPORAL_NAMESPACE: namespace = '' } = stack.env;
+  const connection = await Connection.connect({ address });
+  const client = new Client({ connection, namespace });
+  // A queue of its own: Temporal would go on for a while to give tasks to a worker that is gone.
+  const taskQueue = `bench-${randomUUID()}`;
+  const worker = await stack.add({
+    name: `worker of ${taskQueue}`,
+    command: process.execPath,
+    args: [WORKER],
+    env: { ...childEnvironment(stack), TIDEMARK_TASK_QUEUE: taskQueue },
+    probe: () => assertPolled(client, taskQueue),
+    // Its servers end with it, so there is nothing left to wind up.
+    stopSignal: 'SIGKILL',
+  });
+  return {
+    run: async () => {
+      const started = performance.now();
+      const handle = await client.workflow.start('ingestDataset', {
+        taskQueue,
+        workflowId: `bench-${randomUUID()}`,
+        args: [{ dataset: inc.name }],
+      });
+      const result = (await Promise.race([handle.result(), worker.failure(), late(signal)])) as IngestResult;
+      return {
+        ms: performance.now() - started,
+        result,
+        ...(await historyOf(client.workflow.getHandle(handle.workflowId))),
+      };
+    },
+    peakMemory: () => peakOf(worker.pid()),
+    close: async () => {
+      await worker.stop();
+      await connection.close();
+    },
+  };
+}
+
+async function assertPolled({ connection, options: { namespace } }: Client, queue: string): Promise<void> {
+  for (const taskQueueType of QUEUE_TYPES) {
+    const request = { namespace, taskQueue: { name: queue }, taskQueueType };
+    const { pollers } = await connection.workflowService.describeTaskQueue(request);
+    if (!pollers?.length) throw new Error('it does not poll for work yet');
+  }
+}
+
+async function historyOf(handle: WorkflowHandle): Promise<Pick<EndedRun, 'events' | 'activities'>> {
+  const { events } = await handle.fetchHistory();
+  const activities = (events ?? []).filter(
+    ({ activityTaskScheduledEventAttributes: ordinary, markerRecordedEventAttributes: marker }) =>
+      ordinary || marker?.markerName === LOCAL_ACTIVITY,
+  );
+  return { events: events?.length ?? 0, activities: activities.length };
+}
+
+async function late(signal: AbortSignal): Promise<never> {
+  await delay(RUN_MS, undefined, { signal, ref: false });
+  throw new Error(`a run did not end within ${RUN_MS / 60_000} minutes`);
+}
+
+/** Linux keeps the high-water mark itself, so that no peak is missed between two looks. */
+async function peakOf(pid: number): Promise<number | undefined> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+}
