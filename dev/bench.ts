@@ -7,7 +7,8 @@ import { smallDeltas } from './bench/backlog.ts';
 import { judged, SECTIONS, type Figure, type SectionName } from './bench/figure.ts';
 import { openGround, type Ground } from './bench/ground.ts';
 import { nothingPending } from './bench/idle.ts';
-import { againstPsql, type SectionInput } from './bench/loads.ts';
+import { explainLoads, profileLoads } from './bench/inspect.ts';
+import { againstPeers, againstPsql, type SectionInput } from './bench/loads.ts';
 import { describeMachine, version } from './bench/machine.ts';
 import { memoryAndSize } from './bench/memory.ts';
 import { printed, toJson, toMarkdown, type Report } from './bench/report.ts';
@@ -17,12 +18,15 @@ import { BASELINE_ROWS } from './sample/stream.ts';
 
 interface Options {
   readonly smoke?: true;
+  readonly peers?: true;
   readonly only?: readonly SectionName[];
   readonly runs: number;
   readonly scale?: readonly number[];
   readonly directory: string;
   readonly json?: string;
   readonly markdown?: string;
+  readonly profile?: string;
+  readonly explain?: true;
 }
 
 /** Rows of a file at scale 1 in a smoke run. */
@@ -42,9 +46,15 @@ const options = new Command('npm run bench --')
     'sizes of files, in baselines of 34,849 rows; default 1,10 and 50 for memory',
     sizes,
   )
+  .option('--peers', "section b also with dlt and sling: installs them in the user's cache, 300 MB")
   .option('--directory <path>', 'where the servers and files lie: on a disk', tmpdir())
   .option('--json <file>', 'writes all figures, with their samples')
   .option('--markdown <file>', 'writes the table as Markdown')
+  .option(
+    '--profile <directory>',
+    'instead of all that: writes CPU profiles of loads, prints where the time went',
+  )
+  .option('--explain', 'instead of all that: prints the plans of loads, as PostgreSQL explains them')
   .parse()
   .opts<Options>();
 
@@ -55,25 +65,41 @@ async function main(): Promise<number> {
   const { directory } = options;
   const ground = await openGround({ directory, signal: interrupt, onProgress: say });
   try {
-    const report = await measure(ground);
-    process.stdout.write(`\n${printed(report)}\n`);
-    if (options.json !== undefined) await writeFile(options.json, toJson(report));
-    if (options.markdown !== undefined) await writeFile(options.markdown, toMarkdown(report));
+    await createTheirs(ground);
+    if (options.profile !== undefined || options.explain) await inspect(ground);
+    else await write(await measure(ground));
     return 0;
   } finally {
     await ground.close();
   }
 }
 
+async function write(report: Report): Promise<void> {
+  process.stdout.write(`\n${printed(report)}\n`);
+  if (options.json !== undefined) await writeFile(options.json, toJson(report));
+  if (options.markdown !== undefined) await writeFile(options.markdown, toMarkdown(report));
+}
+
+async function inspect(ground: Ground): Promise<void> {
+  const input = inputOf(ground);
+  const scale = Math.max(...input.scales);
+  if (options.profile !== undefined) {
+    process.stdout.write(`\n${await profileLoads(input, scale, options.profile)}\n`);
+  }
+  if (options.explain) process.stdout.write(`\n${await explainLoads(input, scale)}\n`);
+}
+
+function inputOf(ground: Ground): SectionInput {
+  const runs = options.smoke ? 1 : options.runs;
+  const unit = options.smoke ? SMOKE_ROWS : BASELINE_ROWS;
+  return { ground, unit, scales: options.scale ?? [1, 10], runs, say };
+}
+
 async function measure(ground: Ground): Promise<Report> {
   const smoke = options.smoke ?? false;
-  const runs = smoke ? 1 : options.runs;
-  const unit = smoke ? SMOKE_ROWS : BASELINE_ROWS;
-  const scales = options.scale ?? [1, 10];
-  const input: SectionInput = { ground, unit, scales, runs, say };
+  const input = inputOf(ground);
   const figures: Figure[] = [];
   const notes: string[] = [];
-  await createTheirs(ground);
   for (const name of options.only ?? (Object.keys(SECTIONS) as SectionName[])) {
     say(`section ${name}: ${SECTIONS[name]}`);
     const found = await section(name, input);
@@ -84,7 +110,7 @@ async function measure(ground: Ground): Promise<Report> {
     figures: figures.map((figure) => judged(figure, !smoke)),
     machine: await describeMachine(ground),
     notes,
-    runs,
+    runs: input.runs,
     smoke,
   };
 }
@@ -95,7 +121,9 @@ async function section(name: SectionName, input: SectionInput): Promise<Figure[]
     case 'a':
       return (await version('psql')) ? againstPsql(input) : 'there is no psql on PATH';
     case 'b':
-      return 'not yet';
+      return (await version('python3'))
+        ? againstPeers(input, options.peers ?? false)
+        : 'there is no python3 on PATH';
     case 'c':
       return smallDeltas({ ...input, backlog: options.smoke ? SMOKE_BACKLOG : BACKLOG });
     case 'd':

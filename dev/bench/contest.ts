@@ -9,8 +9,10 @@ import { checksum, forgetLoads, OURS, reset, THEIRS, type TableState } from './t
 /** A way to load a file. */
 export interface Contestant {
   readonly name: string;
-  /** The table that it loads into. */
-  readonly table: string;
+  /** The table that it loads into; absent where its rows can't be those of the others. */
+  readonly table?: string;
+  /** In how many rounds it takes part, where not in all. */
+  readonly rounds?: number;
   /** Brings its table into a state; not timed. */
   prepare(state: TableState): Promise<void>;
   /** Loads a file. @returns milliseconds */
@@ -69,15 +71,20 @@ export async function compete(
   for (let round = 0; round < rounds; round++) {
     const first = round % contestants.length;
     for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
-      const { name, table } = contestant;
+      const { name, table, rounds: most = rounds } = contestant;
+      if (round >= most) continue;
       await contestant.prepare(heat.state);
       seconds.get(name)?.push((await contestant.run(heat.file)) / 1000);
+      if (table === undefined) continue;
       const found = await checksum(ground, table);
       agreed ??= found;
       if (found !== agreed)
         throw new Error(`${name} left other rows than the others: ${found}, not ${agreed}`);
     }
-    const times = contestants.map(({ name }) => `${name} ${seconds.get(name)?.at(-1)?.toFixed(2)} s`);
+    const times = contestants.flatMap(({ name }) => {
+      const time = seconds.get(name)?.[round];
+      return time === undefined ? [] : [`${name} ${time.toFixed(2)} s`];
+    });
     onRound(`round ${round + 1} of ${rounds}: ${times.join(', ')}`);
   }
   return seconds;

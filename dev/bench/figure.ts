@@ -75,7 +75,10 @@ export function judged(figure: Figure, judge: boolean): Judged {
   return { ...figure, summary, goal, met: summary.median <= atMost && summary.median >= atLeast };
 }
 
-/** Sample by sample, the one over the other: both of a pair were measured side by side. */
+/** Round by round, the one over the other, as long as both took part. */
 export function ratios(over: readonly number[], under: readonly number[]): number[] {
-  return over.map((value, round) => value / (under[round] ?? Number.NaN));
+  return over.flatMap((value, round) => {
+    const other = under[round];
+    return other === undefined ? [] : [value / other];
+  });
 }

@@ -5,6 +5,7 @@ import { ratios, type Figure } from './figure.ts';
 import { again, emptyBucket, writeFile, type BenchFile } from './files.ts';
 import type { Ground } from './ground.ts';
 import { startLoader, type Loader } from './loaderProcess.ts';
+import { findPeers } from './peers.ts';
 import { forgetLoads, keepRows, OURS, reset } from './tables.ts';
 
 /** Importers that need minutes for more are not asked to. */
@@ -38,7 +39,7 @@ export async function againstPsql(input: SectionInput): Promise<Figure[]> {
   const { ground, scales } = input;
   const figures: Figure[] = [];
   for (const scale of scales) {
-    const field = await prepare(input, scale, ['empty', 'equal', 'tenth', 'every']);
+    const field = await prepare(input, scale, ['tenth', 'every']);
     for (const one of field.cases) {
       const tuned = one.id === 'empty' || one.id === 'equal' ? [psql(ground, 'tuned')] : [];
       const others = [psql(ground, 'plain'), ...tuned];
@@ -52,14 +53,13 @@ export async function againstPsql(input: SectionInput): Promise<Figure[]> {
   return figures;
 }
 
-/** Section b, at the largest scale up to 10. @param peers by the words in their figures' ids */
-export async function againstPeers(
-  input: SectionInput,
-  peers: Readonly<Record<string, Contestant>>,
-): Promise<Figure[]> {
+/** Section b, at the largest scale up to 10. @param all the ones too that are slow and large to install */
+export async function againstPeers(input: SectionInput, all: boolean): Promise<Figure[]> {
+  const { ground, say } = input;
   const figures: Figure[] = [];
   const scale = Math.max(...input.scales.filter((one) => one <= PEERS_SCALE), Math.min(...input.scales));
-  const field = await prepare(input, scale, ['empty', 'equal']);
+  const field = await prepare(input, scale);
+  const peers = await findPeers(ground, { all, baseline: field.baseline, say });
   for (const one of field.cases) {
     const times = await run(input, field, one, Object.values(peers), scale);
     for (const [word, { name }] of Object.entries(peers)) {
@@ -71,10 +71,10 @@ export async function againstPeers(
 }
 
 /** Writes the files, fills the table once, and keeps its rows; the loader is warm then. */
-async function prepare(
+export async function prepare(
   { ground, unit, say }: SectionInput,
   scale: number,
-  wanted: readonly string[],
+  more: readonly ('tenth' | 'every')[] = [],
 ): Promise<Field> {
   const rows = unit * scale;
   say(`scale ${scale}: writing files of ${rows.toLocaleString('en')} rows`);
@@ -85,11 +85,11 @@ async function prepare(
     { id: 'empty', what: 'onto an empty table', state: 'empty', file: baseline },
     { id: 'equal', what: 'onto the full table, all rows equal', state: 'full', file: equal },
   ];
-  if (wanted.includes('tenth')) {
+  if (more.includes('tenth')) {
     const file = await writeFile(ground, { rows, place: 2, changes: 'tenth' });
     cases.push({ id: 'tenth', what: 'onto the full table, 10 % changed', state: 'full', file });
   }
-  if (wanted.includes('every')) {
+  if (more.includes('every')) {
     const file = await writeFile(ground, { rows, place: 3, changes: 'every' });
     cases.push({ id: 'every', what: 'onto the full table, every row changed', state: 'full', file });
   }

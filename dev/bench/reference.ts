@@ -3,34 +3,31 @@
  * and one `insert … select` casts, filters, normalises and upserts; one transaction.
  */
 
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inc } from '../../src/datasets/inc.ts';
 import { HEADER } from '../sample/ticket.ts';
-import { cleanEnvironment } from '../servers/launch.ts';
 import type { BenchFile } from './files.ts';
 import type { Ground } from './ground.ts';
+import { runTimed } from './runTimed.ts';
 import { THEIRS } from './tables.ts';
 
 /** `plain` as most would write it; `tuned` as one would who knows PostgreSQL well and has measured. */
 export type ReferenceKind = 'plain' | 'tuned';
 
-/** No load of psql takes longer. */
-const PSQL_MS = 10 * 60_000;
-
 const COLUMNS = Object.keys(inc.columns);
 const OTHERS = COLUMNS.filter((name) => name !== inc.primaryKey);
 const UPSERT = `on conflict (${inc.primaryKey}) do update set
   ${OTHERS.map((name) => `${name} = excluded.${name}`).join(', ')}`;
-const RAW = `create temporary table raw (${HEADER.map((name) => `${name} text`).join(', ')}) on commit drop;`;
+/** The table that takes the file as it stands. */
+export const RAW = `create temporary table raw (${HEADER.map((name) => `${name} text`).join(', ')}) on commit drop;`;
 const KEPT = `ticket_id not like '${inc.sentinel}%' and not coalesce(is_alarm::boolean, false)`;
 
 /** Loads a file by psql into the others' table. @returns milliseconds, from the start of psql to its end */
 export async function runReference(ground: Ground, kind: ReferenceKind, file: BenchFile): Promise<number> {
   const script = join(ground.directory, `${kind}.sql`);
   await writeFile(script, kind === 'plain' ? plainScript(file.path) : tunedScript(file.path));
-  return runTimed(ground, 'psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', script], PSQL_MS);
+  return runTimed(ground, { command: 'psql', args: ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', script] });
 }
 
 /** The statement with which the plain reference, and importers that stage as text, merge table `raw`. */
@@ -111,35 +108,4 @@ function normalised(name: string): string {
   const cases = (canonical?.values ?? []).map((value) => `when '${value.toLowerCase()}' then '${value}'`);
   return `case lower(btrim(regexp_replace(${name}, '${gaps}', ' ', 'g'))) ${cases.join(' ')}
     else btrim(regexp_replace(${name}, '\\s+', ' ', 'g')) end`;
-}
-
-/** Runs a program that connects by PostgreSQL's own variables. @returns milliseconds from its start to its end */
-export async function runTimed(
-  { stack, signal }: Ground,
-  command: string,
-  args: readonly string[],
-  timeout: number,
-): Promise<number> {
-  const url = new URL(stack.env['DATABASE_URL'] ?? '');
-  const env = {
-    ...cleanEnvironment(),
-    DATABASE_URL: url.href,
-    PGHOST: url.hostname,
-    PGPORT: url.port,
-    PGUSER: url.username,
-    PGPASSWORD: url.password,
-    PGDATABASE: url.pathname.slice(1),
-  };
-  const started = performance.now();
-  const child = spawn(command, args, { env, signal, timeout, stdio: ['ignore', 'ignore', 'pipe'] });
-  let complained = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complained += text));
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  if (status === 0) return performance.now() - started;
-  throw new Error(
-    `${command} ${args.join(' ')} failed with status ${status}:\n${complained.trimEnd().slice(-2000)}`,
-  );
 }

@@ -11,6 +11,9 @@ const KEPT = 'bench.kept';
 
 const COLUMNS = Object.entries(inc.columns);
 const NAMES = COLUMNS.map(([name]) => name).join(', ');
+const COMPARED = COLUMNS.map(([name, { type }]) => (type === 'numeric' ? `trim_scale(${name})` : name)).join(
+  ', ',
+);
 
 /** Makes the others' table. */
 export async function createTheirs({ sql }: Ground): Promise<void> {
@@ -21,8 +24,16 @@ export async function createTheirs({ sql }: Ground): Promise<void> {
 }
 
 /** Keeps the rows of our table, as they are now, to fill tables with. */
-export async function keepRows({ sql }: Ground): Promise<void> {
-  await sql(`drop table if exists ${KEPT}; create table ${KEPT} as table ${OURS}`);
+export async function keepRows(ground: Ground): Promise<void> {
+  await copyTable(ground, { from: OURS, to: KEPT });
+}
+
+/** Copies rows into a table made for them. */
+export async function copyTable(
+  { sql }: Ground,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<void> {
+  await sql(`drop table if exists ${to}; create table ${to} as table ${from}`);
 }
 
 /** Which state a table is to be in. */
@@ -31,14 +42,12 @@ export type TableState = 'empty' | 'full';
 /**
  * Empties or fills a table, as a vacuumed and analysed one that is all on disk.
  *
- * Our ledger forgets all but the first `loaded` files.
+ * @param kept the table with a full one's rows
  */
-export async function reset(ground: Ground, table: string, state: TableState): Promise<void> {
-  const { sql } = ground;
+export async function reset({ sql }: Ground, table: string, state: TableState, kept = KEPT): Promise<void> {
   await sql(`truncate ${table}`);
   if (state === 'full') {
-    const columns = table === OURS ? '*' : NAMES;
-    await sql(`insert into ${table} select ${columns} from ${KEPT}`);
+    await sql(`insert into ${table} select ${table === THEIRS ? NAMES : '*'} from ${kept}`);
   }
   await sql(`vacuum (analyze) ${table}`);
   await sql('checkpoint');
@@ -50,10 +59,10 @@ export async function forgetLoads({ sql }: Ground, after = ''): Promise<void> {
   await sql('vacuum (analyze) tickets.import_meta');
 }
 
-/** A table's rows in the columns that all have, whatever their order. */
+/** A table's rows in the columns that all have, whatever their order and the trailing zeros of their numbers. */
 export async function checksum({ sql }: Ground, table: string): Promise<string> {
   const [row] = await sql<{ sum: string }>(
-    `select count(*) || ' rows, ' || coalesce(sum(hashtextextended(row(${NAMES})::text, 0)::numeric), 0) as sum
+    `select count(*) || ' rows, ' || coalesce(sum(hashtextextended(row(${COMPARED})::text, 0)::numeric), 0) as sum
      from ${table}`,
   );
   return row?.sum ?? '';
