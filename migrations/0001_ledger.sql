@@ -33,7 +33,8 @@ create table tickets.import_meta (
 create unique index import_meta_applied_once on tickets.import_meta (dataset, source_key)
   where export_type in ('baseline', 'delta', 'late');
 
-create index import_meta_by_key on tickets.import_meta (dataset, source_key collate "C", id desc);
+-- In the database's own collation: it is looked up by equality alone.
+create index import_meta_by_key on tickets.import_meta (dataset, source_key, id desc);
 
 create index import_meta_watermark
   on tickets.import_meta (dataset, ((metadata ->> 'source_max_key') collate "C") desc)
@@ -116,6 +117,10 @@ select
   coalesce(t.truncated, false) as truncated
 from tickets.dataset_state s
 left join lateral (
+  -- A listing has pages, and files are loaded between them.
+  select coalesce((s.last_listing ->> 'began_at')::timestamptz, s.last_checked_at) as began_at
+) b on true
+left join lateral (
   select (m.metadata ->> 'source_max_key') collate "C" as watermark
   from tickets.import_meta m
   where m.dataset = s.dataset and m.metadata ? 'source_max_key'
@@ -132,7 +137,7 @@ left join lateral (
     max(m.imported_at) filter (where m.export_type in ('baseline', 'delta', 'late', 'reload')) as last_applied_at,
     sum(m.rows_inserted)::bigint as rows,
     count(*) filter (
-      where m.export_type in ('baseline', 'delta', 'skipped') and m.imported_at >= s.last_checked_at
+      where m.export_type in ('baseline', 'delta', 'skipped') and m.imported_at >= b.began_at
     ) as since_check,
     count(*) filter (
       where m.archived_at is null and m.export_type in ('baseline', 'delta', 'late', 'reload')
@@ -158,7 +163,7 @@ left join lateral (
       ) order by o.source_key collate "C"
     ) filter (where o.place <= 100) as failed,
     count(*) as total,
-    count(*) filter (where o.since >= s.last_checked_at) as since_check
+    count(*) filter (where o.since >= b.began_at) as since_check
   from (
     select n.*, row_number() over (order by n.source_key collate "C") as place
     from (
@@ -172,9 +177,11 @@ left join lateral (
 ) f on true
 left join lateral (
   -- A truncated baseline stays incomplete until the next one; a truncated delta until the next delta.
-  select coalesce((m.metadata ->> 'truncated')::boolean, false) as truncated
-  from tickets.import_meta m
-  where m.dataset = s.dataset and m.export_type in ('baseline', 'delta')
-  order by m.id desc
-  limit 1
+  select bool_or(n.truncated) as truncated
+  from (
+    select distinct on (m.export_type) coalesce((m.metadata ->> 'truncated')::boolean, false) as truncated
+    from tickets.import_meta m
+    where m.dataset = s.dataset and m.export_type in ('baseline', 'delta')
+    order by m.export_type, m.id desc
+  ) n
 ) t on true;

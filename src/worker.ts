@@ -11,7 +11,7 @@ import { createPool } from './postgres/pool.ts';
 import { createObjectStore } from './s3/createObjectStore.ts';
 import { probeConditions } from './s3/probe.ts';
 
-/** Files loaded side by side, each on a connection of its own; one more for the small queries of each. */
+/** Files loaded side by side, each on a connection of its own; each may want two more for small queries. */
 const MAX_LOADS = 8;
 /** Longer than a load's last statement; what is not done by then is taken up by another worker. */
 const SHUTDOWN_GRACE = '20 seconds';
@@ -22,7 +22,7 @@ const HEARTBEAT_THROTTLE = '2 seconds';
 async function work(config: Config): Promise<void> {
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
   const store = createObjectStore(config.s3);
-  const pool = createPool(config.postgres, MAX_LOADS * 2);
+  const pool = createPool(config.postgres, MAX_LOADS * 3);
   try {
     await pool.query('select 1');
     for (const { changesPrefix } of DATASETS) await store.check({ prefix: changesPrefix });

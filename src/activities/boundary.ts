@@ -3,6 +3,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
+import { framesOf } from '../domain/frames.ts';
 import type { Attempt } from './deps.ts';
 
 /**
@@ -36,7 +37,10 @@ export async function atBoundary<T>(work: (attempt: Attempt) => Promise<T>): Pro
  * Builds the failure that leaves the process. Anything that is not ours is a defect: its message may quote a row, so
  * only its stack frames are logged, here.
  */
-function toApplicationFailure(error: unknown, logFrames: (frames: string[]) => void): ApplicationFailure {
+function toApplicationFailure(
+  error: unknown,
+  logFrames: (frames: readonly string[]) => void,
+): ApplicationFailure {
   let failure: TidemarkFailure;
   if (error instanceof TidemarkFailure) {
     failure = error;
@@ -52,10 +56,4 @@ function toApplicationFailure(error: unknown, logFrames: (frames: string[]) => v
   });
   result.stack = '';
   return result;
-}
-
-/** The stack without its first lines, which are the message. */
-function framesOf(error: unknown): string[] {
-  const stack = error instanceof Error ? (error.stack ?? '') : '';
-  return stack.split('\n').filter((line) => /^\s+at /.test(line));
 }

@@ -26,7 +26,7 @@ export interface ListFilesInput {
 /** A file that asks for a deed, or stops the dataset. All others are only counted. */
 export interface ListedFile {
   readonly key: string;
-  readonly state: FileState;
+  readonly state: Exclude<FileState, 'changed' | 'covered' | 'future' | 'ignored'>;
   readonly size: number;
   readonly etag: string;
   readonly failure?: KnownFailure;

@@ -44,10 +44,11 @@ export async function listFiles(
     dataset: dataset.name,
     enabled: dataset.enabled,
     archives: dataset.archive,
+    isFirstPage: input.after === undefined,
     listing: seen,
   });
   return {
-    files: files.filter((file) => asksForDeed(dataset, file)).map(toListedFile),
+    files: files.flatMap((file) => toListedFile(dataset, file)),
     ...(page.next !== undefined && { next: page.next }),
     ...(facts.watermark !== undefined && { watermark: facts.watermark }),
     archives: dataset.archive,
@@ -55,28 +56,28 @@ export async function listFiles(
   };
 }
 
-function asksForDeed(dataset: Dataset, { state }: ClassifiedFile): boolean {
+/** The file as a run sees it; none where it asks for no deed. */
+function toListedFile(dataset: Dataset, file: ClassifiedFile): readonly ListedFile[] {
+  const { key, state, size, etag, failure } = file;
   switch (state) {
+    case 'applied':
+      if (!dataset.archive) return [];
+      break;
+    case 'late':
+      if (dataset.latePolicy === 'hold') return [];
+      break;
+    case 'changed':
+    case 'covered':
+    case 'future':
+    case 'ignored':
+      return [];
     case 'pending':
     case 'settling':
     case 'failed':
     case 'vanished':
     case 'skipped':
-      return true;
-    case 'applied':
-      return dataset.archive;
-    case 'late':
-      return dataset.latePolicy === 'apply';
-    case 'changed':
-    case 'covered':
-    case 'future':
-    case 'ignored':
-      return false;
   }
-}
-
-function toListedFile({ key, state, size, etag, failure }: ClassifiedFile): ListedFile {
-  return { key, state, size, etag, ...(failure && { failure }) };
+  return [{ key, state, size, etag, ...(failure && { failure }) }];
 }
 
 /**
@@ -92,7 +93,7 @@ async function compareChanged(
   let budget = MAX_COMPARED_BYTES;
   const result: ClassifiedFile[] = [];
   for (const file of files) {
-    if (file.appliedSha256 === undefined || file.size > budget) {
+    if (file.appliedSha256 === undefined || (file.size > budget && budget < MAX_COMPARED_BYTES)) {
       result.push(file);
       continue;
     }

@@ -2,6 +2,7 @@
 
 import { ConfigError, type Config } from '../config.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
+import { framesOf } from '../domain/frames.ts';
 import { printable } from './terminal.ts';
 
 /** An error whose message is meant for the user as it stands. */
@@ -103,10 +104,8 @@ function grpcCode(error: unknown): number | undefined {
 }
 
 function describeDefect(error: unknown): string {
-  const frames =
-    error instanceof Error ? (error.stack ?? '').split('\n').filter((l) => /^\s+at /.test(l)) : [];
   const name = error instanceof Error ? error.name : typeof error;
-  return `a defect of Tidemark (${name}), please report it:\n${frames.slice(0, 8).join('\n')}`;
+  return `a defect of Tidemark (${name}), please report it:\n${framesOf(error).slice(0, 8).join('\n')}`;
 }
 
 function postgresOf(config: Config | undefined): string {

@@ -1,4 +1,4 @@
-/** What a dataset is: the shape of its files, its table and its rules. Plain data, checked by `defineDataset`. */
+/** What a dataset is: the shape of its files, its table and its rules. Plain data. */
 
 /** The type of a stored column: decides the one pattern that its values must match (docs/semantics.md). */
 export type ColumnType = 'text' | 'timestamptz' | 'date' | 'double precision' | 'numeric' | 'boolean';

@@ -54,13 +54,18 @@ export type ApplyResult =
     }
   /** The ledger has the key: somebody (an earlier attempt, perhaps) was here first. */
   | { readonly outcome: 'already' }
-  /** The watermark is past the key and the ledger does not know it, or this content was skipped meanwhile. */
+  /**
+   * Not its turn: the watermark is past the key and the ledger does not know it, this content was skipped meanwhile, or
+   * a file before it stops the dataset. The next listing decides.
+   */
   | { readonly outcome: 'late' };
 
 interface Fence {
   readonly watermark: string | null;
   readonly known: boolean;
   readonly skipped: boolean;
+  /** A file between the watermark and this one was refused or has vanished, and is not dealt with. */
+  readonly stopped: boolean;
 }
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
@@ -80,6 +85,7 @@ async function decideAndMerge(session: Session, input: ApplyInput): Promise<Appl
     fence.watermark !== null && Buffer.compare(Buffer.from(key), Buffer.from(fence.watermark)) <= 0;
   if (mode === 'inOrder' && passed) return { outcome: 'late' };
   if (fence.skipped && mode !== 'reload') return { outcome: 'late' };
+  if (fence.stopped && mode === 'inOrder') return { outcome: 'late' };
 
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
   if (exportType === 'baseline') checkBaseline(dataset, reading);
@@ -110,7 +116,13 @@ async function readFence(session: Session, { dataset, key, etag }: ApplyInput): 
        exists (select from tickets.import_meta
          where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
        exists (select from tickets.import_meta
-         where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped`,
+         where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped,
+       exists (select from tickets.import_failures
+         where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
+           and source_key collate "C" > coalesce((
+             select metadata ->> 'source_max_key' from tickets.import_meta
+             where dataset = $1 and metadata ? 'source_max_key'
+             order by (metadata ->> 'source_max_key') collate "C" desc limit 1), '')) as stopped`,
     [dataset.name, key, etag],
   );
   if (!fence?.locked) {
@@ -145,10 +157,10 @@ export async function mergeStaged(session: Session, input: MergeInput): Promise<
   }
   const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryLong;
   const [superseded] = await run<{ superseded: number }>(supersedeSql(dataset));
-  const merged =
-    staged > FEW_ROWS && (await isEmpty(session, dataset, target))
-      ? await fill(session, input)
-      : (await run<MergeCounts>(mergeSql(dataset, mode, target), [key]))[0];
+  const merge = async (): Promise<MergeCounts | undefined> =>
+    (await run<MergeCounts>(mergeSql(dataset, mode, target), [key]))[0];
+  const mayFill = staged > FEW_ROWS && (await isEmpty(session, dataset, target));
+  const merged = (mayFill ? await fill(session, input) : undefined) ?? (await merge());
   const counts: RowCounts = {
     read: reading.read,
     inserted: merged?.inserted ?? 0,
@@ -170,16 +182,21 @@ async function isEmpty(session: Session, dataset: Dataset, target = targetTable(
   return (await session.query(`select from ${target} limit 1`)).length === 0;
 }
 
-async function fill(session: Session, { dataset, key, target }: MergeInput): Promise<MergeCounts> {
+/** Fills an empty table. @returns `undefined` where some constraint is in the way, and nothing was written */
+async function fill(
+  session: Session,
+  { dataset, key, target }: MergeInput,
+): Promise<MergeCounts | undefined> {
+  if (target !== undefined) return undefined;
+  await session.query('savepoint fill');
   try {
-    const inserted = await session.executeLong(fillSql(dataset, target), [key]);
+    const inserted = await session.executeLong(fillSql(dataset), [key]);
     return { inserted, updated: 0, unchanged: 0, stale: 0 };
   } catch (error) {
-    // Staging holds each key once: somebody else writes into the table, and the next attempt merges with what he wrote.
-    const taken = error instanceof TidemarkFailure && error.details.code === '23505';
-    throw taken
-      ? new TidemarkFailure('PostgresBusy', 'another writer fills the table', error.details)
-      : error;
+    // Perhaps another writer fills the table: the merge meets what he wrote.
+    if (!(error instanceof TidemarkFailure && error.details.code === '23505')) throw error;
+    await session.query('rollback to savepoint fill');
+    return undefined;
   }
 }
 

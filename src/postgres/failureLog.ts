@@ -7,7 +7,7 @@ import type { Queryable } from './queryable.ts';
 
 /**
  * Remembers a refused content, so that no run reads it again. Repeatable: a second time counts an attempt. Where the
- * ledger meanwhile knows the key nothing is remembered: somebody else applied it.
+ * ledger meanwhile knows the key nothing is remembered: somebody else applied or skipped it.
  */
 export async function recordFailure(
   db: Queryable,
@@ -31,7 +31,10 @@ export async function recordFailure(
      select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
      where $4 = 'FileChanged' or not exists (
        select from tickets.import_meta
-       where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')
+       where dataset = $1 and source_key = $2 and (
+         export_type in ('baseline', 'delta', 'late')
+         or (export_type = 'skipped' and (metadata ->> 'etag' = $3 or $4 = 'FileVanished'))
+       )
      )
      on conflict (dataset, source_key, etag) do update set
        kind = excluded.kind, line = excluded.line, column_name = excluded.column_name, code = excluded.code,

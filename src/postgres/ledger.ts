@@ -179,6 +179,7 @@ export async function noteListing(
     readonly dataset: string;
     readonly enabled: boolean;
     readonly archives: boolean;
+    readonly isFirstPage: boolean;
     readonly listing: object;
   },
 ): Promise<void> {
@@ -187,9 +188,11 @@ export async function noteListing(
        select dataset from tickets.dataset_state where dataset = $1 for no key update skip locked
      )
      update tickets.dataset_state s
-     set enabled = $2, archives = $3, last_checked_at = clock_timestamp(), last_listing = $4::jsonb
+     set enabled = $2, archives = $3, last_checked_at = clock_timestamp(),
+       last_listing = $4::jsonb || jsonb_build_object(
+         'began_at', case when $5 then to_jsonb(clock_timestamp()) else s.last_listing -> 'began_at' end)
      from free where s.dataset = free.dataset`,
-    [input.dataset, input.enabled, input.archives, JSON.stringify(input.listing)],
+    [input.dataset, input.enabled, input.archives, JSON.stringify(input.listing), input.isFirstPage],
   );
 }
 

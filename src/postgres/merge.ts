@@ -81,10 +81,10 @@ group by w.inserted, w.updated`;
  * Fills an empty target from staging: no join and no conflict clause, which take most of a baseline's time. Parameter $1
  * is the source key. Fails with 23505 where the table is not empty after all.
  */
-export function fillSql(dataset: Dataset, target = targetTable(dataset)): string {
+export function fillSql(dataset: Dataset): string {
   const columns = Object.keys(dataset.columns).map(identifier).join(', ');
   return `
-insert into ${target} (${columns}, source_key, source_line, loaded_at)
+insert into ${targetTable(dataset)} (${columns}, source_key, source_line, loaded_at)
 select ${columns}, $1, source_line, now() from ${stagingTable(dataset)}`;
 }
 

@@ -28,7 +28,7 @@ export function stagingTable(dataset: Dataset): string {
 /** Empties (or creates) the staging table and opens the COPY. Nothing is locked while it runs. */
 export async function openStaging(session: Session, dataset: Dataset): Promise<Staging> {
   const table = stagingTable(dataset);
-  await empty(session, dataset);
+  const held = await empty(session, dataset);
   const names = stagingColumns(dataset).map(identifier).join(', ');
   const stream = session.client.query(copyFrom(`copy pg_temp.${table} (${names}) from stdin`));
   const broken = new Promise<never>((_resolve, reject) => {
@@ -48,17 +48,24 @@ export async function openStaging(session: Session, dataset: Dataset): Promise<S
       const finished = once(stream, 'finish');
       stream.end();
       await inTime(Promise.race([finished, broken]));
-      session.memory.set(table, stream.rowCount);
+      session.memory.set(table, held + stream.rowCount);
       return stream.rowCount;
     },
   };
 }
 
-/** A staging table that held no more rows than this is emptied by `delete`, which is three times as fast there. */
+/**
+ * A staging table is emptied by `delete`, three times as fast, until it has held this many rows since it was last
+ * truncated: nobody vacuums a temporary table, so deleted rows stay in its pages.
+ */
 const FEW_ROWS = 10_000;
 
-/** Empties the staging table, or creates it where this connection has none. */
-async function empty(session: Session, dataset: Dataset): Promise<void> {
+/**
+ * Empties the staging table, or creates it where this connection has none.
+ *
+ * @returns the rows, deleted ones too, that it has held since it was last truncated
+ */
+async function empty(session: Session, dataset: Dataset): Promise<number> {
   const table = stagingTable(dataset);
   const held = session.memory.get(table);
   if (held === undefined) {
@@ -75,6 +82,7 @@ async function empty(session: Session, dataset: Dataset): Promise<void> {
   }
   // Until the COPY ends well nobody knows what it holds, and a connection on which it does not is destroyed.
   session.memory.set(table, FEW_ROWS + 1);
+  return held === undefined || held > FEW_ROWS ? 0 : held;
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {

@@ -70,8 +70,9 @@ export class RowChecker {
   }
 
   private isSentinel(record: CsvRecord): boolean {
-    const at = record.count === 1 ? 0 : this.plan.keyField;
-    return at < record.count && this.field(record, at).trim().startsWith(this.sentinel);
+    // A row cut short may end before the key's place: its first field then says what it is.
+    const at = this.plan.keyField < record.count ? this.plan.keyField : 0;
+    return this.field(record, at).trim().startsWith(this.sentinel);
   }
 
   private write(record: CsvRecord): Verdict {

@@ -29,8 +29,12 @@ export async function moveAll(
   let plain = moves.filter(({ etag }) => PLAIN_ETAG.test(etag));
   const [first] = plain;
   if (first && context.learnt.copiesKeepEtag === undefined) {
-    done.set(first, await carefully(context, first, signal));
-    context.learnt.copiesKeepEtag = (await look(context, [first], signal)).get(first.to) === first.etag;
+    const attempt = await carefully(context, first, signal);
+    done.set(first, attempt);
+    // Learnt from a copy that is there, and from nothing else.
+    if (attempt.outcome === 'moved' && attempt.key === first.to) {
+      context.learnt.copiesKeepEtag = (await look(context, [first], signal)).get(first.to) === first.etag;
+    }
   }
   if (context.learnt.copiesKeepEtag === true) {
     plain = plain.filter((one) => !done.has(one));

@@ -38,6 +38,14 @@ export const patient = proxyActivities<Activities>({
   },
 });
 
+/** The same for small files, whose copies take no time: what hangs here must not hold up the loads behind it. */
+export const brisk = proxyActivities<Activities>({
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', maximumAttempts: 2 },
+});
+
 /** One try of a backlog's batch: what it leaves goes to `loadFile`. */
 export const once = proxyActivities<Activities>({
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -1,6 +1,6 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/interface.ts';
-import { local, patient } from './activityCalls.ts';
+import { brisk, local, patient } from './activityCalls.ts';
 import { LOCAL_BATCH, MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
 
@@ -11,6 +11,8 @@ import type { Run } from './run.ts';
 export class Archiver {
   readonly #run: Run;
   #moving: Promise<void> = Promise.resolve();
+  /** A batch could not be moved: the store is in no state to archive, and further tries would only hold up loads. */
+  #gaveUp = false;
 
   constructor(run: Run) {
     this.#run = run;
@@ -30,13 +32,25 @@ export class Archiver {
   }
 
   async #move(files: readonly ListedFile[]): Promise<void> {
+    if (this.#gaveUp) {
+      this.#run.notMoved(files.map((file) => file.key));
+      return;
+    }
     try {
       this.#run.moved(await moveFiles(this.#run.dataset, files));
     } catch (error) {
       // A cancelled run leaves the files for the next one.
-      if (!isCancellation(error)) this.#run.notMoved(files.map((file) => file.key));
+      if (isCancellation(error)) return;
+      // One file that is refused is no fault of the store's.
+      this.#gaveUp = !isFinal(error);
+      this.#run.notMoved(files.map((file) => file.key));
     }
   }
+}
+
+function isFinal(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  return cause instanceof ApplicationFailure && cause.nonRetryable === true;
 }
 
 async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise<MoveFilesResult> {
@@ -49,12 +63,13 @@ async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise
     })),
   };
   const options = { summary: summaryOf(files) };
-  if (files.length <= LOCAL_BATCH && files.every((file) => file.size <= SMALL_FILE_BYTES)) {
+  const small = files.every((file) => file.size <= SMALL_FILE_BYTES);
+  if (small && files.length <= LOCAL_BATCH) {
     try {
       return await local.moveFiles.executeWithOptions(options, [input]);
     } catch (error) {
       if (isCancellation(error)) throw error;
     }
   }
-  return patient.moveFiles.executeWithOptions(options, [input]);
+  return (small ? brisk : patient).moveFiles.executeWithOptions(options, [input]);
 }

@@ -6,7 +6,7 @@
 
 import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import type { ListedFile } from '../activities/interface.ts';
-import { failureOf, list } from './activityCalls.ts';
+import { failureOf, finalFailure, list } from './activityCalls.ts';
 import { Archiver } from './archiver.ts';
 import { loadNext } from './load.ts';
 import { Run, type IngestInput, type IngestResult } from './run.ts';
@@ -27,6 +27,7 @@ type End = 'goOn' | 'listAgain' | 'wait';
  * @throws ApplicationFailure of the file at which the dataset stops; all before it is applied, nothing of it or after it
  */
 export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
+  checkInput(input);
   const run = new Run(input);
   const archiver = new Archiver(run);
   try {
@@ -50,6 +51,13 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
     await archiver.settled();
   }
   return run.result();
+}
+
+/** Who starts a run by hand may forget the input: an error of ours would be retried for ever, this ends the run. */
+function checkInput(input: IngestInput | undefined): void {
+  if (typeof input === 'object' && input !== null && typeof input.dataset === 'string') return;
+  const message = 'the run needs an input such as {"dataset":"inc"}';
+  throw finalFailure({ kind: 'BadRequest', message, details: {} });
 }
 
 /** Takes the files of a page, step by step. */

@@ -37,7 +37,7 @@ export async function loadNext(dataset: string, files: readonly ListedFile[]): P
   const batch = smallBatch(files);
   if (batch.length > 0) {
     const tried = await tryOnce(dataset, batch);
-    if (tried && (tried.results.length > 0 || tried.failure || tried.unfinished)) {
+    if (tried && (tried.results.length > 0 || tried.failure)) {
       return { results: tried.results, ...(tried.failure && { failure: finalFailure(tried.failure) }) };
     }
   }

@@ -33,13 +33,9 @@ function kindOf({ state }: ListedFile): Step['do'] {
     case 'applied':
     case 'skipped':
       return 'move';
-    // The listing sends late files only where the dataset applies them, and none of the others.
     case 'pending':
+    // Listed only where the dataset applies them.
     case 'late':
-    case 'changed':
-    case 'covered':
-    case 'future':
-    case 'ignored':
       return 'load';
   }
 }

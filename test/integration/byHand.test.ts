@@ -47,6 +47,17 @@ describe('what a user starts by hand', function () {
     });
   });
 
+  it('a start without input ends with what the input is', async () => {
+    await world.work();
+    const handle = await world.shared.temporal.workflow.start('ingestDataset', {
+      taskQueue: world.name,
+      workflowId: `${world.name}-bare`,
+    });
+    await assert.rejects(handle.result(), (error: Error) =>
+      /needs an input such as/.test(String(error.cause)),
+    );
+  });
+
   for (const [what, variable, value] of [
     ['PostgreSQL', 'DATABASE_URL', (port: number) => `postgres://u:topsecret@127.0.0.1:${port}/d`],
     ['S3', 'AWS_ENDPOINT_URL_S3', (port: number) => `http://127.0.0.1:${port}`],

@@ -105,6 +105,36 @@ describe('the states of a file', function () {
     assert.deepEqual(await world.db.query(`select attempts, last_at from tickets.import_failures`), first);
   });
 
+  it('failed: a run that listed before the refusal does not load what stands behind it', async () => {
+    await world.putAndLoad(fileName(1), incFile([ticket('A')]));
+    await assert.rejects(world.putAndLoad(fileName(2), incFile([BAD])));
+    const behind = await world.putAndLoad(fileName(3), incFile([ticket('C')]));
+    assert.equal(behind.outcome, 'late');
+    assert.equal((await world.ledger()).length, 1);
+  });
+
+  it('a truncated baseline stays reported until the next one, whatever deltas come', async () => {
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'EXPORT STOPPED: limit' }, ticket('A')]));
+    await world.putAndLoad(fileName(2), incFile([ticket('B')]));
+    await world.run();
+    const [row] = await world.db.query<{ truncated: boolean }>(
+      `select truncated from tickets.dataset_status`,
+    );
+    assert.equal(row?.truncated, true);
+  });
+
+  it('the ledger is asked by its index, however many deeds it holds', async () => {
+    await world.db.query(
+      `insert into tickets.import_meta (dataset, source_key, export_type, metadata)
+       select 'inc', 'automations/inc/changes/old-' || n, 'skipped', '{}' from generate_series(1, 50000) n`,
+    );
+    await world.db.query(`analyze tickets.import_meta`);
+    const plan = await world.db.query<{ 'QUERY PLAN': string }>(
+      `explain select from tickets.import_meta where dataset = 'inc' and source_key = 'x' order by id desc limit 1`,
+    );
+    assert.match(plan.map((row) => row['QUERY PLAN']).join(' '), /import_meta_by_key/);
+  });
+
   it('failed: read again once the dataset is defined otherwise', async () => {
     await world.put(fileName(1), incFile([BAD]));
     await failure();

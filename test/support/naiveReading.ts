@@ -179,7 +179,7 @@ type NaiveVerdict =
 
 function readRow(dataset: Dataset, header: readonly string[], fields: readonly string[]): NaiveVerdict {
   const cell = (name: string) => fields[header.indexOf(name)];
-  const first = fields.length === 1 ? fields[0] : cell(dataset.primaryKey);
+  const first = cell(dataset.primaryKey) ?? fields[0];
   if (first?.trim().startsWith(dataset.sentinel)) return { is: 'sentinel' };
   if (fields.length !== header.length) return { is: 'rejected' };
   const alarm = (cell(dataset.alarmColumn) ?? '').trim();

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { archiveKey, compareKeys, parseChangeFileName } from '../../src/domain/changeFile.ts';
 import { balances, NO_ROWS } from '../../src/domain/counts.ts';
 import { FAILURE_KINDS, isFinal, TidemarkFailure } from '../../src/domain/failures.ts';
+import { framesOf } from '../../src/domain/frames.ts';
 import { addKeys, MAX_KEYS, NOTHING_SEEN, summarise } from '../../src/domain/listing.ts';
 import { classify, type PageFacts, type StateRules } from '../../src/domain/states.ts';
 import { inc } from '../../src/datasets/inc.ts';
@@ -81,6 +82,14 @@ describe('a failure', () => {
       'S3Unavailable',
       'Stalled',
     ]);
+  });
+});
+
+describe('the frames of a defect', () => {
+  it('hold no line of its message, though it looks like a frame', () => {
+    const frames = framesOf(new Error('quoted:\n    at hushhush (row 7)\nend'));
+    assert.ok(frames.length > 0);
+    assert.ok(!frames.join().includes('hushhush'));
   });
 });
 
