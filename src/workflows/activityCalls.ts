@@ -79,12 +79,14 @@ export async function unwrapped<T>(activity: Promise<T>): Promise<T> {
   } catch (error) {
     const cause = error instanceof ActivityFailure ? error.cause : undefined;
     if (!(cause instanceof ApplicationFailure)) throw error;
-    throw ApplicationFailure.create({
-      message: cause.message,
-      ...(cause.type && { type: cause.type }),
-      details: cause.details ?? [],
-      nonRetryable: true,
-    });
+    throw withoutStack(
+      ApplicationFailure.create({
+        message: cause.message,
+        ...(cause.type && { type: cause.type }),
+        details: cause.details ?? [],
+        nonRetryable: true,
+      }),
+    );
   }
 }
 
@@ -98,5 +100,13 @@ export function failureOf({ key, state, failure }: ListedFile): ApplicationFailu
 /** A failure that ends the run: one sentence, its kind as type, its place as details. */
 export function finalFailure(failure: NonNullable<LoadSmallFilesResult['failure']>): ApplicationFailure {
   const { kind, message, details } = failure;
-  return ApplicationFailure.create({ message, type: kind, details: [details], nonRetryable: true });
+  return withoutStack(
+    ApplicationFailure.create({ message, type: kind, details: [details], nonRetryable: true }),
+  );
+}
+
+/** The sentence says all; a stack would only show the worker's paths in the UI. */
+function withoutStack(failure: ApplicationFailure): ApplicationFailure {
+  failure.stack = '';
+  return failure;
 }
