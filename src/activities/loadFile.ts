@@ -1,16 +1,11 @@
-import type { LockPatience } from '../postgres/apply.ts';
 import { isContent, TidemarkFailure } from '../domain/failures.ts';
-import type { Dataset } from '../datasets/dataset.ts';
 import { definitionOf } from '../datasets/definition.ts';
-import { applyStaged } from '../postgres/apply.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
 import { isLoaded, isSkipped } from '../postgres/ledger.ts';
-import type { Session } from '../postgres/pool.ts';
-import { openStaging } from '../postgres/stage.ts';
-import { readChangeFile } from '../rows/readFile.ts';
-import type { Reading, Reject } from '../rows/row.ts';
+import type { Reject } from '../rows/row.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileInput, LoadFileResult } from './interface.ts';
+import { loadLarge, type LoadJob } from './loadJob.ts';
 
 /**
  * Loads one change file: streams it into staging, then applies it in one short transaction.
@@ -27,35 +22,7 @@ export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attemp
     provenance: attempt.provenance,
     open: () => deps.store.read({ key: input.key, etag: input.etag, signal: attempt.signal }),
   };
-  return remembering(deps, job, (rejects) =>
-    deps.pool.withSession(attempt.signal, (session) => stageAndApply(session, job, rejects)),
-  );
-}
-
-/** One file's way into the table. */
-export interface LoadJob {
-  readonly dataset: Dataset;
-  readonly file: Pick<LoadFileInput, 'key' | 'etag' | 'mode'>;
-  readonly patience: LockPatience;
-  readonly provenance: Readonly<Record<string, string>>;
-  /** Opens the object; called once staging is ready, so that no body is left unread. */
-  open(): Promise<{ readonly chunks: AsyncIterable<Buffer> }>;
-}
-
-/** Stages a file and applies it, on a session that the caller destroys where this fails. */
-export async function stageAndApply(
-  session: Session,
-  job: LoadJob,
-  rejects: Reject[],
-): Promise<LoadFileResult> {
-  const { dataset, file, patience, provenance } = job;
-  const startedAt = Date.now();
-  const staging = await openStaging(session, dataset);
-  const body = await job.open();
-  const reading = await readChangeFile({ dataset, chunks: body.chunks, sink: staging.sink });
-  refuse(dataset, reading, rejects);
-  const staged = await staging.finish();
-  return applyStaged(session, { ...file, dataset, reading, staged, startedAt, patience, provenance });
+  return remembering(deps, job, (rejects) => loadLarge(deps, job, attempt.signal, rejects));
 }
 
 /**
@@ -90,19 +57,4 @@ export async function remembering(
     });
     throw failure;
   }
-}
-
-/** Fails where the file has more rejected rows than the dataset allows. */
-export function refuse(dataset: Dataset, reading: Reading, rejects: Reject[]): void {
-  if (reading.rejected <= dataset.maxRejects) return;
-  rejects.push(...reading.rejects);
-  const [first] = reading.rejects;
-  throw new TidemarkFailure(
-    'RowsRejected',
-    `${reading.rejected} row${reading.rejected === 1 ? '' : 's'} rejected; the first: ${first?.reason ?? 'unknown'}`,
-    {
-      rejected: reading.rejected,
-      ...(first && { line: first.line, ...(first.column !== undefined && { column: first.column }) }),
-    },
-  );
 }

@@ -3,7 +3,8 @@ import { loadedKeys } from '../postgres/ledger.ts';
 import type { Reject } from '../rows/row.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileResult, LoadSmallFilesInput, LoadSmallFilesResult } from './interface.ts';
-import { remembering, stageAndApply, type LoadJob } from './loadFile.ts';
+import { remembering } from './loadFile.ts';
+import { stageAndApply, type LoadJob } from './loadJob.ts';
 
 /** No further file is begun after this; the local activity's own bound is well above. */
 const TIME_BUDGET_MS = 3_000;

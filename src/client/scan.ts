@@ -1,6 +1,6 @@
 /** Reads and merges files as a run would, into a copy that is forgotten. */
 
-import { refuse } from '../activities/loadFile.ts';
+import { refuse } from '../activities/loadJob.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import type { RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure, type FailureKind } from '../domain/failures.ts';
@@ -115,11 +115,12 @@ const REFUSALS: ReadonlySet<FailureKind> = new Set([
 async function readAndMerge(input: ScanInput, read: { reading?: Reading }): Promise<RowCounts> {
   const { session, store, dataset, isFirst, file } = input;
   const { key, etag, state } = file;
+  const zone = await session.zone();
   const staging = await openStaging(session, dataset);
   let staged: number;
   try {
     const body = await store.read({ key, etag });
-    read.reading = await readChangeFile({ dataset, chunks: body.chunks, sink: staging.sink });
+    read.reading = await readChangeFile({ dataset, zone, chunks: body.chunks, sink: staging });
   } finally {
     // Whole rows were sent, few or many: the COPY ends in good order, and the session stays.
     staged = await staging.finish();

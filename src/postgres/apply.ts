@@ -6,10 +6,12 @@
  */
 
 import type { Dataset } from '../datasets/dataset.ts';
-import { balances, type RowCounts } from '../domain/counts.ts';
+import type { RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
-import { fillSql, mergeSql, supersedeSql, targetTable, type MergeCounts, type MergeMode } from './merge.ts';
+import { ledgerVersionSql, type Comparison } from './compareAhead.ts';
+import type { MergeMode } from './merge.ts';
+import { checkAccounts, mergeCompared, mergeStaged } from './mergeStaged.ts';
 import { plainName } from './identifier.ts';
 import type { Session } from './pool.ts';
 
@@ -23,9 +25,6 @@ const STATEMENT_TIMEOUT = '30min';
 
 /** Lets the merge's hashes of some 300,000 rows stay in memory: a sixth off its time. Each load may use it twice. */
 const WORK_MEM = '64MB';
-
-/** Up to this many staged rows a merge is planned once a connection; above, for each file, whose size decides. */
-const FEW_ROWS = 1_000;
 
 /** What is applied. */
 export interface ApplyInput {
@@ -62,6 +61,7 @@ export type ApplyResult =
 
 interface Fence {
   readonly watermark: string | null;
+  readonly ledgerVersion: string;
   readonly known: boolean;
   readonly skipped: boolean;
   /** A file between the watermark and this one was refused or has vanished, and is not dealt with. */
@@ -70,36 +70,82 @@ interface Fence {
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  await session.queryLong(beginLocked(input));
-  const result = await decideAndMerge(session, input);
-  await session.queryLong(result.outcome === 'applied' ? 'commit' : 'rollback');
-  return result;
+  await session.queryLong(`begin isolation level read committed; ${lock(input)}`);
+  return decide(session, input, () => mergeStaged(session, input));
 }
 
-async function decideAndMerge(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  const { dataset, key, mode, reading } = input;
+/**
+ * Applies a file that was compared while it was staged; undefined, and nothing changed, where the comparison no longer
+ * holds: another load came between, or the file may repeat a key.
+ */
+export async function applyCompared(
+  session: Session,
+  input: ApplyInput,
+  comparison: Comparison,
+): Promise<ApplyResult | undefined> {
+  await session.queryLong(`begin isolation level read committed; ${lock(input)}`);
+  return decide(session, input, async ({ ledgerVersion }) =>
+    input.reading.mayRepeat || comparison.ledgerVersion !== ledgerVersion
+      ? undefined
+      : mergeCompared(session, input, comparison),
+  );
+}
+
+/** Applies a file whose rows the session's open transaction has written into the empty table, all or nothing. */
+export async function applyFilled(session: Session, input: ApplyInput): Promise<ApplyResult> {
+  await session.queryLong(lock(input));
+  return decide(session, input, async () =>
+    checkAccounts(input.reading, input.staged, { ...NOTHING, inserted: input.staged }),
+  );
+}
+
+/** Ends the transaction that holds the fence. @param merge writes the rows; undefined, and all is undone, where it cannot */
+async function decide<Merged extends RowCounts | undefined>(
+  session: Session,
+  input: ApplyInput,
+  merge: (fence: Fence) => Promise<Merged>,
+): Promise<ApplyResult | Exclude<Merged, RowCounts>> {
   const fence = await readFence(session, input);
+  const refusal = refusalOf(fence, input);
+  const merged = refusal ? undefined : await merge(fence);
+  const result = merged ? await record(session, input, fence, merged) : refusal;
+  await session.queryLong(merged ? 'commit' : 'rollback');
+  return result as ApplyResult | Exclude<Merged, RowCounts>;
+}
+
+/** Why the file is not to be applied, if it is not. */
+function refusalOf(fence: Fence, { dataset, key, mode, reading }: ApplyInput): ApplyResult | undefined {
   if (fence.known && mode !== 'reload') return { outcome: 'already' };
+  if (fence.skipped && mode !== 'reload') return { outcome: 'late' };
+  if (mode !== 'inOrder') return undefined;
   // By bytes: the fence's query compares with collate "C", and so does this.
   const passed =
     fence.watermark !== null && Buffer.compare(Buffer.from(key), Buffer.from(fence.watermark)) <= 0;
-  if (mode === 'inOrder' && passed) return { outcome: 'late' };
-  if (fence.skipped && mode !== 'reload') return { outcome: 'late' };
-  if (fence.stopped && mode === 'inOrder') return { outcome: 'late' };
+  if (passed || fence.stopped) return { outcome: 'late' };
+  if (fence.watermark === null) checkBaseline(dataset, reading);
+  return undefined;
+}
 
+/** Writes the deed into the ledger. */
+async function record(
+  session: Session,
+  input: ApplyInput,
+  fence: Fence,
+  counts: RowCounts,
+): Promise<ApplyResult> {
+  const { key, mode } = input;
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
-  if (exportType === 'baseline') checkBaseline(dataset, reading);
-  const counts = await mergeStaged(session, input);
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
   await writeLedger(session, input, exportType, counts, watermark, seconds);
   return { outcome: 'applied', exportType, counts, watermark, seconds };
 }
 
-/** Begins, and locks the dataset's row, in one round trip. What the ledger says is asked after, on a later snapshot. */
-function beginLocked({ dataset, patience }: ApplyInput): string {
+const NOTHING = { inserted: 0, updated: 0, unchanged: 0, stale: 0 };
+
+/** Locks the dataset's row, in one round trip. What the ledger says is asked after, on a later snapshot. */
+function lock({ dataset, patience }: ApplyInput): string {
   return `
-begin isolation level read committed;
 set local lock_timeout = '${LOCK_TIMEOUT[patience]}';
 set local statement_timeout = '${STATEMENT_TIMEOUT}';
 set local work_mem = '${WORK_MEM}';
@@ -110,6 +156,7 @@ async function readFence(session: Session, { dataset, key, etag }: ApplyInput): 
   const [fence] = await session.queryPrepared<Fence & { locked: boolean }>(
     `select
        exists (select from tickets.dataset_state where dataset = $1) as locked,
+       ${ledgerVersionSql('$1')} as "ledgerVersion",
        (select metadata ->> 'source_max_key' from tickets.import_meta
          where dataset = $1 and metadata ? 'source_max_key'
          order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
@@ -138,66 +185,6 @@ export function checkBaseline(dataset: Dataset, reading: Reading): void {
     'BaselineTooSmall',
     `the baseline has ${reading.read} rows, fewer than ${dataset.minBaselineRows}`,
   );
-}
-
-/** What is merged, and into which table: by default the dataset's own. */
-export type MergeInput = Pick<ApplyInput, 'dataset' | 'key' | 'mode' | 'reading' | 'staged'> & {
-  readonly target?: string;
-};
-
-/**
- * Merges what the session has staged, and accounts for every row read.
- *
- * @throws TidemarkFailure AccountingMismatch where the counts do not add up
- */
-export async function mergeStaged(session: Session, input: MergeInput): Promise<RowCounts> {
-  const { dataset, key, mode, reading, staged, target } = input;
-  if (staged !== reading.sent) {
-    throw new TidemarkFailure('AccountingMismatch', `${reading.sent} rows sent, ${staged} rows staged`);
-  }
-  const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryLong;
-  const [superseded] = await run<{ superseded: number }>(supersedeSql(dataset));
-  const merge = async (): Promise<MergeCounts | undefined> =>
-    (await run<MergeCounts>(mergeSql(dataset, mode, target), [key]))[0];
-  const mayFill = staged > FEW_ROWS && (await isEmpty(session, dataset, target));
-  const merged = (mayFill ? await fill(session, input) : undefined) ?? (await merge());
-  const counts: RowCounts = {
-    read: reading.read,
-    inserted: merged?.inserted ?? 0,
-    updated: merged?.updated ?? 0,
-    unchanged: merged?.unchanged ?? 0,
-    stale: merged?.stale ?? 0,
-    superseded: superseded?.superseded ?? 0,
-    alarm: reading.alarm,
-    sentinel: reading.sentinel,
-    rejected: reading.rejected,
-  };
-  if (!balances(counts)) {
-    throw new TidemarkFailure('AccountingMismatch', `the counts do not add up: ${JSON.stringify(counts)}`);
-  }
-  return counts;
-}
-
-async function isEmpty(session: Session, dataset: Dataset, target = targetTable(dataset)): Promise<boolean> {
-  return (await session.query(`select from ${target} limit 1`)).length === 0;
-}
-
-/** Fills an empty table. @returns `undefined` where some constraint is in the way, and nothing was written */
-async function fill(
-  session: Session,
-  { dataset, key, target }: MergeInput,
-): Promise<MergeCounts | undefined> {
-  if (target !== undefined) return undefined;
-  await session.query('savepoint fill');
-  try {
-    const inserted = await session.executeLong(fillSql(dataset), [key]);
-    return { inserted, updated: 0, unchanged: 0, stale: 0 };
-  } catch (error) {
-    // Perhaps another writer fills the table: the merge meets what he wrote.
-    if (!(error instanceof TidemarkFailure && error.details.code === '23505')) throw error;
-    await session.query('rollback to savepoint fill');
-    return undefined;
-  }
 }
 
 async function writeLedger(

@@ -2,7 +2,7 @@
 
 import type { Dataset } from '../datasets/dataset.ts';
 import { identifier } from './identifier.ts';
-import { stagingTable } from './stage.ts';
+import { stagingTable, targetTable } from './tables.ts';
 
 /** How rows of a file meet rows of the table: by order of files, or by the version column (docs/semantics.md). */
 export type MergeMode = 'inOrder' | 'late' | 'reload';
@@ -43,13 +43,9 @@ select count(*)::float8 as superseded from superseded`;
 export function mergeSql(dataset: Dataset, mode: MergeMode, target = targetTable(dataset)): string {
   const stage = stagingTable(dataset);
   const pk = identifier(dataset.primaryKey);
-  const columns = Object.keys(dataset.columns).map(identifier);
-  const others = columns.filter((column) => column !== pk);
-  const row = (alias: string): string => `(${others.map((column) => `${alias}.${column}`).join(', ')})`;
-  const lineage = ['source_key', 'source_line', 'loaded_at'];
   const deeds = [
     `when t.${pk} is null then 'insert'`,
-    `when ${row('t')} is not distinct from ${row('s')} then 'unchanged'`,
+    `when ${isSame(dataset, 't', 's')} then 'unchanged'`,
     ...(mode === 'inOrder' ? [] : [`when not (${wins(dataset, mode)}) then 'stale'`]),
     `else 'update'`,
   ];
@@ -58,13 +54,12 @@ with deeds as materialized (
   select s.source_line, case ${deeds.join(' ')} end as deed
   from ${stage} s left join ${target} t on t.${pk} = s.${pk}
 ), merged as (
-  insert into ${target} as t (${[...columns, ...lineage].join(', ')})
-  select ${columns.map((column) => `s.${column}`).join(', ')}, $1, s.source_line, now()
-  from ${stage} s join deeds d on d.source_line = s.source_line
-  where d.deed in ('insert', 'update')
-  on conflict (${pk}) do update set
-    ${[...others, ...lineage].map((column) => `${column} = excluded.${column}`).join(', ')}
-  returning (xmax = 0) as inserted
+  ${upsertSql(
+    dataset,
+    target,
+    `${stage} s join deeds d on d.source_line = s.source_line
+  where d.deed in ('insert', 'update')`,
+  )}
 ), written as (
   select count(*) filter (where inserted) as inserted, count(*) filter (where not inserted) as updated from merged
 )
@@ -77,20 +72,36 @@ from written w left join deeds d on true
 group by w.inserted, w.updated`;
 }
 
-/**
- * Fills an empty target from staging: no join and no conflict clause, which take most of a baseline's time. Parameter $1
- * is the source key. Fails with 23505 where the table is not empty after all.
- */
-export function fillSql(dataset: Dataset): string {
-  const columns = Object.keys(dataset.columns).map(identifier).join(', ');
+/** Merges staged rows that are all new or differ, as a comparison has found. Parameter $1 is the source key. */
+export function mergeChangedSql(dataset: Dataset): string {
   return `
-insert into ${targetTable(dataset)} (${columns}, source_key, source_line, loaded_at)
-select ${columns}, $1, source_line, now() from ${stagingTable(dataset)}`;
+with merged as (
+  ${upsertSql(dataset, targetTable(dataset), `${stagingTable(dataset)} s`)}
+)
+select
+  count(*) filter (where inserted)::float8 as inserted,
+  count(*) filter (where not inserted)::float8 as updated
+from merged`;
 }
 
-/** The dataset's table, quoted. */
-export function targetTable(dataset: Dataset): string {
-  return `tickets.${identifier(dataset.table)}`;
+/** @param from staged rows as `s`, and which of them */
+function upsertSql(dataset: Dataset, target: string, from: string): string {
+  const pk = identifier(dataset.primaryKey);
+  const columns = Object.keys(dataset.columns).map(identifier);
+  const lineage = ['source_key', 'source_line', 'loaded_at'];
+  const set = [...columns.filter((column) => column !== pk), ...lineage];
+  return `insert into ${target} as t (${[...columns, ...lineage].join(', ')})
+  select ${columns.map((column) => `s.${column}`).join(', ')}, $1, s.source_line, now()
+  from ${from}
+  on conflict (${pk}) do update set ${set.map((column) => `${column} = excluded.${column}`).join(', ')}
+  returning (xmax = 0) as inserted`;
+}
+
+/** Whether two rows have the same values, as SQL. */
+export function isSame(dataset: Dataset, one: string, other: string): string {
+  const names = Object.keys(dataset.columns).filter((name) => name !== dataset.primaryKey);
+  const row = (alias: string): string => names.map((name) => `${alias}.${identifier(name)}`).join(', ');
+  return `(${row(one)}) is not distinct from (${row(other)})`;
 }
 
 /** Whether the staged row may replace the stored one, by the version column: NULL loses to a value. */

@@ -3,7 +3,9 @@
 import pg from 'pg';
 import type { PostgresAddress } from './address.ts';
 import { fromPostgres } from './errors.ts';
+import type { ZoneHistory } from '../rows/zone.ts';
 import type { Queryable } from './queryable.ts';
+import { readZoneHistory } from './zoneHistory.ts';
 
 /** A statement that waits for nobody answers within this, or its connection is given up. */
 const QUERY_TIMEOUT_MS = 15_000;
@@ -26,6 +28,8 @@ const SESSION = [
   `set client_encoding = 'UTF8'`,
   `set standard_conforming_strings = on`,
   `set extra_float_digits = 1`,
+  // Compiling a plan takes longer than the plans of a load run.
+  `set jit = off`,
   `set idle_in_transaction_session_timeout = '30s'`,
   `set tcp_keepalives_idle = 15`,
   `set tcp_keepalives_interval = 5`,
@@ -49,6 +53,8 @@ export interface Session extends Queryable {
    * one made for earlier values, so it is not for statements whose cost depends on them.
    */
   queryPrepared<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** What the server knows of the stamps' zone; asked once a pool. */
+  zone(): Promise<ZoneHistory>;
   /** What this connection is known to hold, until it is closed. */
   readonly memory: Map<string, number>;
 }
@@ -80,6 +86,15 @@ export function createPool(address: PostgresAddress, size: number): Pool {
   // An idle connection that dies is dropped by the pool; the next query opens another. Nothing is lost or to be said.
   pool.on('error', () => undefined);
   const memories = new WeakMap<pg.PoolClient, Map<string, number>>();
+  let zone: ZoneHistory | undefined;
+
+  async function sessionOn(client: pg.PoolClient): Promise<Session> {
+    const memory = memories.get(client) ?? new Map<string, number>();
+    const queries = createSession(client);
+    if (!memories.has(client)) await queries.query(SESSION);
+    memories.set(client, memory);
+    return { ...queries, memory, zone: async () => (zone ??= await readZoneHistory(queries)) };
+  }
 
   async function withSession<T>(
     signal: AbortSignal | undefined,
@@ -94,12 +109,7 @@ export function createPool(address: PostgresAddress, size: number): Pool {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       signal?.throwIfAborted();
-      const memory = memories.get(client) ?? new Map<string, number>();
-      const session = createSession(client, memory);
-      if (!memories.has(client)) {
-        await session.query(SESSION);
-        memories.set(client, memory);
-      }
+      const session = await sessionOn(client);
       const result = await work(session);
       failed = signal?.aborted ?? false;
       return result;
@@ -132,7 +142,7 @@ function destroy(client: pg.PoolClient): void {
   connection?.stream?.destroy?.();
 }
 
-function createSession(client: pg.PoolClient, memory: Map<string, number>): Session {
+function createSession(client: pg.PoolClient): Omit<Session, 'memory' | 'zone'> {
   type Config = pg.QueryConfig & { query_timeout?: number };
   async function ask<Row extends object>(config: Config): Promise<pg.QueryResult<Row>> {
     try {
@@ -144,7 +154,6 @@ function createSession(client: pg.PoolClient, memory: Map<string, number>): Sess
   const run = async <Row extends object>(config: Config): Promise<Row[]> => (await ask<Row>(config)).rows;
   return {
     client,
-    memory,
     query: (text, values) => run({ text, ...withValues(values), query_timeout: QUERY_TIMEOUT_MS }),
     queryLong: (text, values) => run({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS }),
     executeLong: async (text, values) =>

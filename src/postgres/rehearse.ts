@@ -8,11 +8,10 @@
 
 import type { Dataset } from '../datasets/dataset.ts';
 import type { RowCounts } from '../domain/counts.ts';
-import { mergeStaged, type MergeInput } from './apply.ts';
+import { mergeStaged, type MergeInput } from './mergeStaged.ts';
 import { identifier } from './identifier.ts';
-import { targetTable } from './merge.ts';
 import type { Session } from './pool.ts';
-import { stagingTable } from './stage.ts';
+import { stagingTable, targetTable } from './tables.ts';
 
 function rehearsalTable(dataset: Dataset): string {
   return `pg_temp.${identifier(`tidemark_rehearsal_${dataset.name}`)}`;

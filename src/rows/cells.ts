@@ -2,47 +2,52 @@ import type { ColumnType } from '../datasets/dataset.ts';
 import type { Cell } from './cell.ts';
 import type { CopyBlock } from './copyBlock.ts';
 import { readFlag } from './flags.ts';
-import { isDecimal, isDouble } from './numbers.ts';
-import { dateShift, isInstant, shiftedDate } from './times.ts';
+import { NumberReader } from './numbers.ts';
+import { TimeReader } from './times.ts';
+import type { ZoneHistory } from './zone.ts';
 
 /**
  * Reads a cell and writes its value; false, and nothing written, where it is no value of the type.
  *
- * One pattern per type, so narrow that PostgreSQL's cast, which comes after, can neither refuse the value nor take it
- * for something else (`now`, `infinity`, `01/02/2026`, `24:00:00`, `0x1F`, …).
+ * One pattern per type, so narrow that nothing passes that a bare cast would take for something else (`now`,
+ * `infinity`, `01/02/2026`, `24:00:00`, `0x1F`, …). What passes is written as the value that PostgreSQL's cast of the
+ * same text gives.
  */
 export type CellReader = (cell: Cell, out: CopyBlock) => boolean;
-
-const LOWER_F = 0x66;
-const LOWER_T = 0x74;
 
 /** The longest primary key, bytes: an index entry of PostgreSQL holds 2,704. */
 const MAX_KEY_BYTES = 1000;
 
 /** The readers of all types. An empty cell is NULL; in a typed column a blank one too. */
-export const CELL_READERS: Readonly<Record<ColumnType, CellReader>> = {
-  text(cell, out) {
-    if (cell.length === 0) out.null();
-    else out.text(cell);
-    return true;
-  },
-  timestamptz: typed((cell, out) => isInstant(cell) && plain(cell, out)),
-  date: typed((cell, out) => {
-    const shift = dateShift(cell);
-    if (shift === undefined) return false;
-    if (shift === 'none') return plain(cell.set(cell.bytes, cell.from, cell.from + 10), out);
-    const date = shiftedDate(cell, shift);
-    if (date !== undefined) out.ascii(date);
-    return date !== undefined;
-  }),
-  'double precision': typed((cell, out) => isDouble(cell) && plain(cell, out)),
-  numeric: typed((cell, out) => isDecimal(cell) && plain(cell, out)),
-  boolean: typed((cell, out) => {
-    const flag = readFlag(cell);
-    if (flag !== undefined) out.byte(flag ? LOWER_T : LOWER_F);
-    return flag !== undefined;
-  }),
-};
+export function cellReaders(zone: ZoneHistory): Readonly<Record<ColumnType, CellReader>> {
+  const times = new TimeReader(zone);
+  const numbers = new NumberReader();
+  return {
+    text: writeText,
+    timestamptz: typed((cell, out) => {
+      if (!times.readInstant(cell)) return false;
+      out.instant(times.seconds, times.micros);
+      return true;
+    }),
+    date: typed((cell, out) => {
+      if (!times.readDate(cell)) return false;
+      out.date(times.days);
+      return true;
+    }),
+    'double precision': typed((cell, out) => {
+      const value = numbers.readDouble(cell);
+      if (Number.isNaN(value)) return false;
+      out.double(value);
+      return true;
+    }),
+    numeric: typed((cell, out) => numbers.writeNumeric(cell, out)),
+    boolean: typed((cell, out) => {
+      const flag = readFlag(cell);
+      if (flag !== undefined) out.flag(flag);
+      return flag !== undefined;
+    }),
+  };
+}
 
 /** Why a cell was refused; no value is part of it. */
 export const REASONS: Readonly<Record<ColumnType, string>> = {
@@ -64,6 +69,13 @@ export const readKey: CellReader = (cell, out) => {
   return true;
 };
 
+/** Writes a text as it is. */
+export const writeText: CellReader = (cell, out) => {
+  if (cell.length === 0) out.null();
+  else out.text(cell);
+  return true;
+};
+
 function typed(read: CellReader): CellReader {
   return (cell, out) => {
     cell.trim();
@@ -71,9 +83,4 @@ function typed(read: CellReader): CellReader {
     out.null();
     return true;
   };
-}
-
-function plain(cell: Cell, out: CopyBlock): boolean {
-  out.plain(cell);
-  return true;
 }

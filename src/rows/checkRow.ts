@@ -1,11 +1,13 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { type CanonicalReader, canonicalReader } from './canonical.ts';
 import { Cell } from './cell.ts';
-import { CELL_READERS, type CellReader, KEY_REASON, readKey, REASONS } from './cells.ts';
+import { type CellReader, cellReaders, KEY_REASON, readKey, REASONS, writeText } from './cells.ts';
 import type { CopyBlock } from './copyBlock.ts';
 import { readFlag } from './flags.ts';
 import type { HeaderPlan, PlannedColumn } from './header.ts';
+import type { KeyFilter } from './keyFilter.ts';
 import type { CsvRecord } from '../csv/records.ts';
+import type { ZoneHistory } from './zone.ts';
 
 /** What a row is: kept, dropped by rule, or refused. */
 export type Verdict = 'row' | 'alarm' | 'sentinel' | Refusal;
@@ -37,6 +39,9 @@ interface RowCheckerInput {
   readonly counts: ValueCounts;
   /** Where kept rows are written. */
   readonly out: CopyBlock;
+  readonly zone: ZoneHistory;
+  /** Gets the primary key of every row that is kept, and perhaps of others. */
+  readonly keys: KeyFilter;
 }
 
 /** The checks of a row, in the order that docs/semantics.md gives. */
@@ -50,13 +55,18 @@ export class RowChecker {
   private readonly cell = new Cell();
   private readonly counts: ValueCounts;
 
-  constructor({ dataset, plan, counts, out }: RowCheckerInput) {
+  constructor({ dataset, plan, counts, out, zone, keys }: RowCheckerInput) {
     this.plan = plan;
     this.out = out;
     this.counts = counts;
     this.sentinel = Buffer.from(dataset.sentinel);
     this.noFlag = { reason: REASONS.boolean, column: dataset.alarmColumn };
-    this.columns = plan.columns.map((planned) => columnReader(planned, dataset.primaryKey, this.odd));
+    const readers = cellReaders(zone);
+    this.columns = plan.columns.map((planned) =>
+      planned.name === dataset.primaryKey
+        ? keyReader(planned, keys)
+        : columnReader(planned, readers, this.odd),
+    );
   }
 
   /** Judges a record, and writes it where it is kept. */
@@ -77,6 +87,7 @@ export class RowChecker {
 
   private write(record: CsvRecord): Verdict {
     this.odd.clear();
+    this.out.beginRow();
     for (const column of this.columns) {
       if (column.read(this.field(record, column.field), this.out)) continue;
       this.out.dropRow();
@@ -118,17 +129,28 @@ class OddValues {
   }
 }
 
+function keyReader({ name, field }: PlannedColumn, keys: KeyFilter): ColumnReader {
+  return {
+    field,
+    read(cell, out) {
+      if (!readKey(cell, out)) return false;
+      keys.add(cell);
+      return true;
+    },
+    refusal: { reason: KEY_REASON, column: name },
+  };
+}
+
 function columnReader(
   { name, field, column }: PlannedColumn,
-  primaryKey: string,
+  readers: ReturnType<typeof cellReaders>,
   odd: OddValues,
 ): ColumnReader {
-  if (name === primaryKey) return { field, read: readKey, refusal: { reason: KEY_REASON, column: name } };
   const refusal = { reason: REASONS[column.type], column: name };
   if (column.canonical) {
     return { field, read: canonical(canonicalReader(column.canonical), () => odd.addUnknown(name)), refusal };
   }
-  const read = CELL_READERS[column.type];
+  const read = readers[column.type];
   return {
     field,
     read: column.onInvalid === 'null' ? lenient(read, () => odd.addNulled(name)) : read,
@@ -140,7 +162,7 @@ function canonical(read: CanonicalReader, onUnknown: () => void): CellReader {
   return (cell, out) => {
     const { value, known } = read(cell);
     if (!known) onUnknown();
-    return CELL_READERS.text(value, out);
+    return writeText(value, out);
   };
 }
 

@@ -2,11 +2,13 @@ import { changeFileRecords } from '../csv/changeFileRecords.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { type Refusal, RowChecker } from './checkRow.ts';
-import { CopyBlock } from './copyBlock.ts';
+import { CopyBlock, type RowEnd } from './copyBlock.ts';
 import { type HeaderPlan, planHeader } from './header.ts';
+import { KeyFilter } from './keyFilter.ts';
 import { RawBytes } from './rawBytes.ts';
 import { type CsvRecord, RecordFault, type RecordHandler, type RecordSource } from '../csv/records.ts';
 import type { Reading, Reject, RowSink } from './row.ts';
+import type { ZoneHistory } from './zone.ts';
 
 /** How many rejected rows are kept, and how many bytes of each. */
 const KEEP_REJECTS = 100;
@@ -18,6 +20,10 @@ export interface ReadChangeFileInput {
   readonly chunks: AsyncIterable<Buffer>;
   /** Takes the rows, in the columns that `stagingColumns` names. What it throws is thrown on as it is. */
   readonly sink: RowSink;
+  /** What times without an offset mean. */
+  readonly zone: ZoneHistory;
+  /** What every row ends with, behind the columns that `stagingColumns` names. */
+  readonly rowEnd?: RowEnd;
   /** How many rejected rows the result holds, default 100. */
   readonly keepRejects?: number;
   /** How records are cut; by default the fastest way that is known. */
@@ -25,7 +31,7 @@ export interface ReadChangeFileInput {
 }
 
 /**
- * Reads a change file to its end and hands the rows that are kept to the sink, in COPY's text format.
+ * Reads a change file to its end and hands the rows that are kept to the sink, in COPY's binary format.
  *
  * Memory does not grow with the file. Once more rows are rejected than the dataset allows, nothing more goes to the
  * sink, and reading goes on to count; it is for the caller to refuse the file.
@@ -34,8 +40,8 @@ export interface ReadChangeFileInput {
  */
 export async function readChangeFile(input: ReadChangeFileInput): Promise<Reading> {
   const raw = new RawBytes();
-  const block = new CopyBlock(input.sink);
-  const rows = new FileRows(input.dataset, block, input.keepRejects ?? KEEP_REJECTS);
+  const block = new CopyBlock(input.sink, Object.keys(input.dataset.columns).length, input.rowEnd);
+  const rows = new FileRows(input, block);
   const source = (input.records ?? changeFileRecords)((record) => rows.take(record));
 
   async function feed(pieces: Iterable<Buffer>): Promise<void> {
@@ -50,7 +56,7 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
     await feed(raw.rest());
     await source.end();
     rows.end();
-    await block.flush();
+    await block.end();
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
     const malformed = rows.malformed(error);
@@ -63,18 +69,21 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
 /** What one file's records come to. */
 class FileRows {
   private readonly dataset: Dataset;
+  private readonly zone: ZoneHistory;
   private readonly block: CopyBlock;
   private readonly keepRejects: number;
   private plan: HeaderPlan | undefined;
   private checker: RowChecker | undefined;
   private readonly counts = { read: 0, alarm: 0, sentinel: 0, rejected: 0, sent: 0 };
   private readonly values = { unknownValues: {}, nulled: {} };
+  private readonly keys = new KeyFilter();
   private readonly rejects: Reject[] = [];
 
-  constructor(dataset: Dataset, block: CopyBlock, keepRejects: number) {
+  constructor({ dataset, zone, keepRejects }: ReadChangeFileInput, block: CopyBlock) {
     this.dataset = dataset;
+    this.zone = zone;
     this.block = block;
-    this.keepRejects = keepRejects;
+    this.keepRejects = keepRejects ?? KEEP_REJECTS;
   }
 
   /** More rows were rejected than the dataset allows. */
@@ -85,8 +94,8 @@ class FileRows {
   take(record: CsvRecord): void {
     if (!this.checker) {
       this.plan = planHeader(this.dataset, record);
-      const { dataset, plan, values: counts, block: out } = this;
-      this.checker = new RowChecker({ dataset, plan, counts, out });
+      const { dataset, zone, plan, keys, values: counts, block: out } = this;
+      this.checker = new RowChecker({ dataset, zone, plan, keys, counts, out });
       return;
     }
     this.counts.read += 1;
@@ -104,7 +113,8 @@ class FileRows {
 
   found(): Omit<Reading, 'bytes' | 'sha256'> {
     const unknownColumns = this.plan?.unknownColumns ?? [];
-    return { ...this.counts, ...this.values, rejects: this.rejects, unknownColumns };
+    const { mayRepeat } = this.keys;
+    return { ...this.counts, ...this.values, mayRepeat, rejects: this.rejects, unknownColumns };
   }
 
   /** A fault of the bytes as a failure; in the header a column has only its ordinal. */

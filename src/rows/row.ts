@@ -27,6 +27,8 @@ export interface ReadingCounts {
 
 /** The result of reading a file. */
 export interface Reading extends ReadingCounts {
+  /** Whether two of the rows sent may have the same primary key. False is certain. */
+  readonly mayRepeat: boolean;
   /** The first 100 rejected rows. */
   readonly rejects: readonly Reject[];
   /** Header names that the dataset does not know; users' text: for PostgreSQL only. At most 100. */
@@ -46,8 +48,10 @@ export interface Reading extends ReadingCounts {
   readonly malformed?: TidemarkFailure;
 }
 
-/** Where rows for staging go: the data of one `COPY … FROM STDIN` in text format. */
+/** Where rows for staging go: tuples of COPY's binary format, without its signature and trailer. */
 export interface RowSink {
-  /** Takes one block of whole rows; resolves when the next one is welcome. */
+  /**
+   * Takes one block of whole rows; resolves when its bytes are no longer needed. The next one may come before.
+   */
   write(block: Buffer): Promise<void>;
 }

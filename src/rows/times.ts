@@ -1,4 +1,5 @@
 import type { Cell } from './cell.ts';
+import { eastOfUtc, type ZoneHistory } from './zone.ts';
 
 /**
  * The one pattern for times and dates: ISO 8601 extended, with `T` or one space, without or with an offset. Read byte
@@ -7,12 +8,19 @@ import type { Cell } from './cell.ts';
 
 /** No offset is given: the time is one of Nairobi. */
 const NAIVE = 10_000;
-const INVALID = 20_000;
 /** Nairobi is three hours east, without daylight saving. */
 const NAIROBI_MINUTES = 180;
 const DAY_MINUTES = 1440;
+const DAY_SECONDS = 86_400;
 /** What PostgreSQL allows an offset. */
 const MAX_OFFSET_HOURS = 15;
+
+/** Days from 0000-03-01, from which on leap days end a year, to 2000-01-01. */
+const EPOCH_DAYS = 730_425;
+const FOUR_CENTURIES_DAYS = 146_097;
+/** 0001-01-01 and 9999-12-31, days since 2000-01-01. */
+const FIRST_DAY = -730_119;
+const LAST_DAY = 2_921_939;
 
 const SPACE = 0x20;
 const PLUS = 0x2b;
@@ -22,76 +30,123 @@ const COLON = 0x3a;
 const UPPER_T = 0x54;
 const UPPER_Z = 0x5a;
 
-/** Whether it is an instant, of the years 0001 to 9999, that PostgreSQL takes as `timestamptz`. */
-export function isInstant(cell: Cell): boolean {
-  return hasDate(cell) && offsetOf(cell) !== INVALID;
-}
+/** Reads times and dates; what the last one was is in its fields. */
+export class TimeReader {
+  /** Of an instant: seconds since 2000-01-01 00:00 UTC, and microseconds, 0 to 1,000,000, to be added. */
+  seconds = 0;
+  micros = 0;
+  /** Of a date: days since 2000-01-01. */
+  days = 0;
+  /** Of what has a time: its minute of the day, its second, and the minutes it is east of UTC, or NAIVE. */
+  private minutes = 0;
+  private second = 0;
+  private offset = 0;
+  private readonly zone: ZoneHistory;
 
-/** How the date that an instant has in Nairobi is told from the one it is written with. */
-export type DateShift = 'none' | 'dayAfter' | 'dayBefore';
-
-/** Where the date lies that a date is, or an instant has in Nairobi; undefined where it is neither. */
-export function dateShift(cell: Cell): DateShift | undefined {
-  if (!hasDate(cell)) return undefined;
-  if (cell.length === 10) return 'none';
-  const offset = offsetOf(cell);
-  if (offset === INVALID) return undefined;
-  if (offset === NAIVE) return 'none';
-  const minutes = two(cell, 11) * 60 + two(cell, 14) - offset + NAIROBI_MINUTES;
-  if (minutes < 0) return 'dayBefore';
-  return minutes >= DAY_MINUTES ? 'dayAfter' : 'none';
-}
-
-/** The day after or before a cell's date, as `YYYY-MM-DD`; undefined outside of the years 0001 to 9999. */
-export function shiftedDate(cell: Cell, shift: 'dayAfter' | 'dayBefore'): string | undefined {
-  const [year, month, day] = [two(cell, 0) * 100 + two(cell, 2), two(cell, 5), two(cell, 8)];
-  // Not Date.UTC, for which the years 0 to 99 are those of the twentieth century.
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day + (shift === 'dayAfter' ? 1 : -1));
-  const text = date.toISOString();
-  return /^(?!0000)\d{4}-/.test(text) ? text.slice(0, 10) : undefined;
-}
-
-/** Whether it begins with a date of the calendar, `YYYY-MM-DD`. */
-function hasDate(cell: Cell): boolean {
-  const year = two(cell, 0) * 100 + two(cell, 2);
-  if (!(year > 0) || cell.at(4) !== MINUS || cell.at(7) !== MINUS) return false;
-  const day = two(cell, 8);
-  return day > 0 && day <= daysIn(two(cell, 5), year);
-}
-
-/** The minutes east of UTC, NAIVE or INVALID, of what begins with a date. */
-function offsetOf(cell: Cell): number {
-  if (cell.at(10) !== UPPER_T && cell.at(10) !== SPACE) return INVALID;
-  if (!(two(cell, 11) < 24 && cell.at(13) === COLON && two(cell, 14) < 60)) return INVALID;
-  let at = 16;
-  if (cell.at(at) === COLON) {
-    if (!(two(cell, 17) < 60)) return INVALID;
-    at = cell.at(19) === POINT ? endOfFraction(cell) : 19;
+  constructor(zone: ZoneHistory) {
+    this.zone = zone;
   }
-  if (at === cell.length) return NAIVE;
-  const sign = cell.at(at);
-  if (sign === UPPER_Z) return at + 1 === cell.length ? 0 : INVALID;
-  if (sign !== PLUS && sign !== MINUS) return INVALID;
-  const minutes = minutesOfOffset(cell, at + 1);
-  return sign === MINUS && minutes !== INVALID ? 0 - minutes : minutes;
+
+  /** Whether it is an instant of the years 0001 to 9999; then `seconds` and `micros` are it. */
+  readInstant(cell: Cell): boolean {
+    if (!this.readDay(cell) || !this.readTime(cell)) return false;
+    const local = this.days * DAY_SECONDS + this.minutes * 60 + this.second;
+    this.seconds = local - (this.offset === NAIVE ? eastOfUtc(this.zone, local) : this.offset * 60);
+    return true;
+  }
+
+  /** Whether it is a date, or an instant that has one in Nairobi, of the years 0001 to 9999; then `days` is it. */
+  readDate(cell: Cell): boolean {
+    if (!this.readDay(cell)) return false;
+    if (cell.length === 10) return true;
+    if (!this.readTime(cell)) return false;
+    if (this.offset === NAIVE) return true;
+    this.days += Math.floor((this.minutes - this.offset + NAIROBI_MINUTES) / DAY_MINUTES);
+    return this.days >= FIRST_DAY && this.days <= LAST_DAY;
+  }
+
+  /** Whether it begins with a date of the calendar, `YYYY-MM-DD`. */
+  private readDay(cell: Cell): boolean {
+    const year = two(cell, 0) * 100 + two(cell, 2);
+    if (!(year > 0) || cell.at(4) !== MINUS || cell.at(7) !== MINUS) return false;
+    const month = two(cell, 5);
+    const day = two(cell, 8);
+    if (!(day > 0 && day <= daysIn(month, year))) return false;
+    this.days = daysSince2000(year, month, day);
+    return true;
+  }
+
+  /** Whether a time and perhaps an offset follow the date, up to the cell's end. */
+  private readTime(cell: Cell): boolean {
+    if (cell.at(10) !== UPPER_T && cell.at(10) !== SPACE) return false;
+    const hour = two(cell, 11);
+    const minute = two(cell, 14);
+    if (!(hour < 24 && cell.at(13) === COLON && minute < 60)) return false;
+    this.minutes = hour * 60 + minute;
+    this.second = 0;
+    this.micros = 0;
+    const at = cell.at(16) === COLON ? this.readSecond(cell) : 16;
+    return this.readOffset(cell, at);
+  }
+
+  /** Reads second and fraction. @returns where they end, behind the cell's end, and so invalid, where there are none */
+  private readSecond(cell: Cell): number {
+    this.second = two(cell, 17);
+    if (!(this.second < 60)) return cell.length + 1;
+    if (cell.at(19) !== POINT) return 19;
+    let at = 20;
+    let fraction = 0;
+    while (isDigit(cell.at(at))) {
+      fraction = fraction * 10 + cell.at(at) - 48;
+      at += 1;
+    }
+    const digits = at - 20;
+    if (digits < 1 || digits > 9) return cell.length + 1;
+    this.micros = digits <= 6 ? fraction * 10 ** (6 - digits) : rounded(fraction, digits);
+    return at;
+  }
+
+  /** Whether nothing, `Z`, `±HH`, `±HHmm` or `±HH:mm` is from there to the cell's end. */
+  private readOffset(cell: Cell, at: number): boolean {
+    this.offset = NAIVE;
+    if (at === cell.length) return true;
+    const sign = cell.at(at);
+    this.offset = 0;
+    if (sign === UPPER_Z) return at + 1 === cell.length;
+    if (sign !== PLUS && sign !== MINUS) return false;
+    const hours = two(cell, at + 1);
+    if (!(hours <= MAX_OFFSET_HOURS)) return false;
+    let minutes = hours * 60;
+    if (cell.length !== at + 3) {
+      const minutesAt = cell.at(at + 3) === COLON ? at + 4 : at + 3;
+      const more = two(cell, minutesAt);
+      if (!(more < 60 && cell.length === minutesAt + 2)) return false;
+      minutes += more;
+    }
+    this.offset = sign === MINUS ? -minutes : minutes;
+    return true;
+  }
 }
 
-/** Where one to nine digits from position 20 on end; behind the cell's end, and so invalid, where it isn't so. */
-function endOfFraction(cell: Cell): number {
-  let at = 20;
-  while (isDigit(cell.at(at))) at += 1;
-  return at > 20 && at <= 29 ? at : cell.length + 1;
+/**
+ * Microseconds of a fraction of seven to nine digits, as PostgreSQL has them: the decimal read as a double, times a
+ * million, to the nearest integer, half to even (`ParseFractionalSecond` in its datetime.c).
+ */
+function rounded(fraction: number, digits: number): number {
+  const micros = (fraction / 10 ** digits) * 1e6;
+  const below = Math.floor(micros);
+  if (micros - below !== 0.5) return Math.round(micros);
+  return below % 2 === 0 ? below : below + 1;
 }
 
-/** The minutes of `HH`, `HHmm` or `HH:mm` up to the end; INVALID where it is none of them. */
-function minutesOfOffset(cell: Cell, at: number): number {
-  const hours = two(cell, at);
-  if (!(hours <= MAX_OFFSET_HOURS)) return INVALID;
-  if (cell.length === at + 2) return hours * 60;
-  const minutesAt = cell.at(at + 2) === COLON ? at + 3 : at + 2;
-  const minutes = two(cell, minutesAt);
-  return minutes < 60 && cell.length === minutesAt + 2 ? hours * 60 + minutes : INVALID;
+/** Days of the Gregorian calendar, by years that begin in March. */
+function daysSince2000(year: number, month: number, day: number): number {
+  const march = month > 2 ? year : year - 1;
+  const era = Math.floor(march / 400);
+  const inEra = march - era * 400;
+  const monthDays = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5);
+  const eraDays = inEra * 365 + Math.floor(inEra / 4) - Math.floor(inEra / 100);
+  return era * FOUR_CENTURIES_DAYS + eraDays + monthDays + day - 1 - EPOCH_DAYS;
 }
 
 /** The number of two digits; NaN, for which every comparison is false, where they are none. */

@@ -3,8 +3,9 @@ import type { Dataset } from '../../src/datasets/dataset.ts';
 import { TidemarkFailure } from '../../src/domain/failures.ts';
 import { readChangeFile } from '../../src/rows/readFile.ts';
 import type { Reading } from '../../src/rows/row.ts';
-import { stagingColumns } from '../../src/rows/stagingColumns.ts';
-import { type NaiveRow, naiveValue } from './naiveReading.ts';
+import type { ZoneHistory } from '../../src/rows/zone.ts';
+import { copyRows } from './copyBinary.ts';
+import type { NaiveRow } from './naiveReading.ts';
 
 /** A dataset with a column of every kind, small enough to write its files by hand. */
 export const specimen: Dataset = {
@@ -39,6 +40,9 @@ export const specimen: Dataset = {
   cron: '*/5 * * * *',
   timeZone: 'Africa/Nairobi',
 };
+
+/** Nairobi as the naive reader has it: right from 1960 on. */
+export const NAIROBI: ZoneHistory = { changes: [{ from: -Infinity, east: 10_800 }] };
 
 /** All columns that a file of the dataset must have. */
 export function fileColumns(dataset: Dataset): string[] {
@@ -77,12 +81,12 @@ export async function outcomeOf(
   options: { readonly cuts?: readonly number[]; readonly records?: typeof changeFileRecords } = {},
 ): Promise<Outcome> {
   const blocks: Buffer[] = [];
-  const sink = { write: async (block: Buffer) => void blocks.push(block) };
+  const sink = { write: async (block: Buffer) => void blocks.push(Buffer.from(block)) };
   const chunks = cut(Buffer.from(file), options.cuts ?? []);
   // Every chunk is scanned at once: what is cut in two shall be seen in two.
   const records = options.records ?? ((handler) => changeFileRecords(handler, { scanAt: 1 }));
   try {
-    const reading = await readChangeFile({ dataset, chunks, sink, records });
+    const reading = await readChangeFile({ dataset, zone: NAIROBI, chunks, sink, records });
     return { reading, blocks, rows: copyRows(dataset, Buffer.concat(blocks)) };
   } catch (failure) {
     if (!(failure instanceof TidemarkFailure)) throw failure;
@@ -97,30 +101,4 @@ export async function* cut(bytes: Buffer, positions: readonly number[]): AsyncGe
     yield Buffer.from(bytes.subarray(at, position));
     at = position;
   }
-}
-
-/** What PostgreSQL makes of COPY text: unescaped and cast. */
-export function copyRows(dataset: Dataset, copy: Buffer): NaiveRow[] {
-  const columns = stagingColumns(dataset);
-  const lines = copy.toString('utf8').split('\n');
-  if (lines.pop() !== '') throw new Error('the last COPY line has no end');
-  return lines.map((line) => {
-    const cells = line.split('\t');
-    if (cells.length !== columns.length) throw new Error(`a COPY line of ${cells.length} cells`);
-    return Object.fromEntries(columns.map((column, at) => [column, cast(dataset, column, cells[at] ?? '')]));
-  });
-}
-
-const UNESCAPED: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', '\\': '\\' };
-
-function cast(dataset: Dataset, name: string, cell: string): string | null {
-  if (cell === '\\N') return null;
-  const text = cell.replace(/\\(.)/g, (_, letter: string) => UNESCAPED[letter] ?? fail(`\\${letter}`));
-  const column = dataset.columns[name];
-  if (!column || column.type === 'text') return text;
-  return naiveValue(column, text) ?? fail(text);
-}
-
-function fail(what: string): never {
-  throw new Error(`not fit for COPY: ${what}`);
 }

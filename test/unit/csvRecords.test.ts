@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readChangeFile } from '../../src/rows/readFile.ts';
-import { fileColumns, fileText, type Outcome, outcomeOf, specimen } from '../support/reading.ts';
+import { fileColumns, fileText, NAIROBI, type Outcome, outcomeOf, specimen } from '../support/reading.ts';
 
 const header = fileColumns(specimen).join(',');
 const tail = ','.repeat(9);
@@ -185,6 +185,7 @@ describe('a record', () => {
       }
       const reading = readChangeFile({
         dataset: specimen,
+        zone: NAIROBI,
         chunks: endless(),
         sink: { write: async () => undefined },
       });

@@ -5,6 +5,9 @@ import { HEADER } from '../../dev/sample/ticket.ts';
 import { recentStart, stampOf } from '../../dev/sample/times.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { readChangeFile } from '../../src/rows/readFile.ts';
+import { copyRows } from '../support/copyBinary.ts';
+import type { NaiveRow } from '../support/naiveReading.ts';
+import { NAIROBI } from '../support/reading.ts';
 
 describe('the sample stream', () => {
   const files = sampleStream();
@@ -31,6 +34,7 @@ describe('the sample stream', () => {
     for (const file of files) {
       const reading = await readChangeFile({
         dataset: inc,
+        zone: NAIROBI,
         chunks: file.body(),
         sink: { write: async () => undefined },
       });
@@ -49,8 +53,9 @@ describe('the sample stream', () => {
     const stored = new Map<string, string>();
     for (const file of small) {
       const found = { inserted: 0, updated: 0, unchanged: 0 };
-      for (const row of await copyLines(file)) {
-        const id = row.slice(0, row.indexOf('\t'));
+      for (const { source_line: _, ...values } of await keptRows(file)) {
+        const id = String(values['ticket_id']);
+        const row = JSON.stringify(values);
         const before = stored.get(id);
         found[before === undefined ? 'inserted' : before === row ? 'unchanged' : 'updated']++;
         stored.set(id, row);
@@ -73,13 +78,12 @@ describe('the sample stream', () => {
   });
 });
 
-/** The rows that are kept, without the line numbers that end them. */
-async function copyLines(file: SampleFile): Promise<string[]> {
-  let text = '';
-  const sink = { write: async (block: Buffer) => void (text += block.toString()) };
-  await readChangeFile({ dataset: inc, chunks: file.body(), sink });
-  const lines = text.split('\n').slice(0, -1);
-  return lines.map((line) => line.slice(0, line.lastIndexOf('\t')));
+/** The rows that are kept. */
+async function keptRows(file: SampleFile): Promise<NaiveRow[]> {
+  const blocks: Buffer[] = [];
+  const sink = { write: async (block: Buffer) => void blocks.push(Buffer.from(block)) };
+  await readChangeFile({ dataset: inc, zone: NAIROBI, chunks: file.body(), sink });
+  return copyRows(inc, Buffer.concat(blocks));
 }
 
 async function bytesOf(file: SampleFile): Promise<Buffer> {

@@ -1,0 +1,129 @@
+/** The ways of one file into the table. */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import {
+  applyCompared,
+  applyFilled,
+  applyStaged,
+  type ApplyInput,
+  type ApplyResult,
+  type LockPatience,
+} from '../postgres/apply.ts';
+import { openComparedStaging } from '../postgres/compareAhead.ts';
+import type { CopyIn } from '../postgres/copyIn.ts';
+import { isFillFailure, openFill } from '../postgres/fill.ts';
+import type { Session } from '../postgres/pool.ts';
+import { openStaging } from '../postgres/stage.ts';
+import type { RowEnd } from '../rows/copyBlock.ts';
+import { readChangeFile } from '../rows/readFile.ts';
+import type { Reading, Reject } from '../rows/row.ts';
+import type { ZoneHistory } from '../rows/zone.ts';
+import type { Deps } from './deps.ts';
+import type { LoadFileInput } from './interface.ts';
+
+/** A file that is to be loaded. */
+export interface LoadJob {
+  readonly dataset: Dataset;
+  readonly file: Pick<LoadFileInput, 'key' | 'etag' | 'mode'>;
+  readonly patience: LockPatience;
+  readonly provenance: Readonly<Record<string, string>>;
+  /** Opens the object; called once PostgreSQL is ready for rows, so that no body is left unread. */
+  open(): Promise<{ readonly chunks: AsyncIterable<Buffer> }>;
+}
+
+/**
+ * Loads a file of any size, by the quickest way that it can go: into the empty table; or compared with the table while
+ * it is being read; or staged, and compared afterwards. A way that a file cannot go leaves nothing behind.
+ */
+export async function loadLarge(
+  { pool }: Pick<Deps, 'pool'>,
+  job: LoadJob,
+  signal: AbortSignal | undefined,
+  rejects: Reject[],
+): Promise<ApplyResult> {
+  if (job.file.mode === 'inOrder') {
+    const quickest = async (session: Session): Promise<ApplyResult | undefined> =>
+      (await fillAndApply(session, job, rejects)) ?? compareAndApply(session, job, rejects);
+    try {
+      const result = await pool.withSession(signal, quickest);
+      if (result) return result;
+    } catch (error) {
+      if (!isFillFailure(error)) throw error;
+    }
+  }
+  return pool.withSession(signal, (session) => stageAndApply(session, job, rejects));
+}
+
+/** Fills the table; undefined where it is not empty. */
+async function fillAndApply(
+  session: Session,
+  job: LoadJob,
+  rejects: Reject[],
+): Promise<ApplyResult | undefined> {
+  const startedAt = Date.now();
+  const zone = await session.zone();
+  const fill = await openFill(session, job.dataset, job.file.key);
+  if (!fill) return undefined;
+  const read = await readInto(job, zone, fill, rejects, fill.rowEnd);
+  return applyFilled(session, applyInput(job, read, startedAt));
+}
+
+/** Stages a file, comparing ahead; undefined where that was in vain. */
+async function compareAndApply(
+  session: Session,
+  job: LoadJob,
+  rejects: Reject[],
+): Promise<ApplyResult | undefined> {
+  const startedAt = Date.now();
+  const zone = await session.zone();
+  const staging = await openComparedStaging(session, job.dataset);
+  const read = await readInto(job, zone, staging, rejects);
+  return applyCompared(session, applyInput(job, read, startedAt), staging.found);
+}
+
+/** Stages a file and applies it, on a session that the caller destroys where this fails. */
+export async function stageAndApply(session: Session, job: LoadJob, rejects: Reject[]): Promise<ApplyResult> {
+  const startedAt = Date.now();
+  const zone = await session.zone();
+  const staging = await openStaging(session, job.dataset);
+  const read = await readInto(job, zone, staging, rejects);
+  return applyStaged(session, applyInput(job, read, startedAt));
+}
+
+function applyInput(
+  { dataset, file: { key, etag, mode }, patience, provenance }: LoadJob,
+  read: { reading: Reading; staged: number },
+  startedAt: number,
+): ApplyInput {
+  return { dataset, key, etag, mode, ...read, patience, provenance, startedAt };
+}
+
+/** Reads the object into a COPY and ends it. @throws TidemarkFailure where the file is not one to be applied */
+async function readInto(
+  { dataset, open }: LoadJob,
+  zone: ZoneHistory,
+  copy: CopyIn,
+  rejects: Reject[],
+  rowEnd?: RowEnd,
+): Promise<{ reading: Reading; staged: number }> {
+  const { chunks } = await open();
+  const reading = await readChangeFile({ dataset, zone, chunks, sink: copy, ...(rowEnd && { rowEnd }) });
+  refuse(dataset, reading, rejects);
+  return { reading, staged: await copy.finish() };
+}
+
+/** Fails where the file has more rejected rows than the dataset allows. */
+export function refuse(dataset: Dataset, reading: Reading, rejects: Reject[]): void {
+  if (reading.rejected <= dataset.maxRejects) return;
+  rejects.push(...reading.rejects);
+  const [first] = reading.rejects;
+  throw new TidemarkFailure(
+    'RowsRejected',
+    `${reading.rejected} row${reading.rejected === 1 ? '' : 's'} rejected; the first: ${first?.reason ?? 'unknown'}`,
+    {
+      rejected: reading.rejected,
+      ...(first && { line: first.line, ...(first.column !== undefined && { column: first.column }) }),
+    },
+  );
+}

@@ -1,0 +1,157 @@
+/**
+ * Staging for large files: what is staged is compared with the table while the rest of the file is still being read.
+ *
+ * Reading keeps one core busy, and PostgreSQL would wait for it, only to compare all rows afterwards. So the COPY is cut
+ * into stretches, each into a temporary table of its own, whose rows are looked up in the target one by one by the
+ * primary key. Only those that are new or differ go on to the staging table.
+ *
+ * Nothing is locked by it. What it finds is true for the ledger's version that it names, and for a file that repeats no
+ * key: the apply, which holds the fence, says so where that is not the case, and the file is then staged whole.
+ */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import { stagingColumns } from '../rows/stagingColumns.ts';
+import { BlockQueue } from './blockQueue.ts';
+import { openCopy, type CopyIn } from './copyIn.ts';
+import { identifier } from './identifier.ts';
+import { isSame } from './merge.ts';
+import type { Session } from './pool.ts';
+import { createStagingTable, emptyStaging, rememberStaged } from './stage.ts';
+import { stagingTable, stretchTable, targetTable } from './tables.ts';
+
+/** Bytes of a stretch: long enough that its three round trips cost nothing. */
+const STRETCH_BYTES = 4 * 1024 * 1024;
+
+/** The last deed that the ledger has of a dataset, as SQL. @param dataset a parameter or a literal */
+export function ledgerVersionSql(dataset: string): string {
+  return `(select coalesce(max(id), 0)::text from tickets.import_meta where dataset = ${dataset})`;
+}
+
+/** A staging that compares. */
+export interface ComparedStaging extends CopyIn {
+  /** What was found so far; all, once it is finished. */
+  readonly found: Comparison;
+}
+
+/** What a comparison of staged rows with the table found, and when it was true. */
+export interface Comparison {
+  /** Rows that are stored already as they are. */
+  readonly unchanged: number;
+  /** Rows that are new or differ; they are staged, and no others. */
+  readonly changed: number;
+  /** The last deed of the ledger before it began. */
+  readonly ledgerVersion: string;
+}
+
+/** As `openStaging`, for files of some size. */
+export async function openComparedStaging(session: Session, dataset: Dataset): Promise<ComparedStaging> {
+  await emptyStaging(session, dataset);
+  const blocks = new BlockQueue();
+  const comparer = new Comparer(session, dataset);
+  let rows = 0;
+
+  async function stage(): Promise<void> {
+    while (await blocks.hasMore()) {
+      const copy = await comparer.open();
+      let bytes = 0;
+      while (bytes < STRETCH_BYTES && (await blocks.hasMore())) bytes += await blocks.giveTo(copy);
+      rows += await copy.finish();
+      await comparer.compare();
+    }
+  }
+
+  const staged = stage();
+  // Heard of by who writes, and at the end.
+  staged.catch((error: unknown) => blocks.fail(error));
+  return {
+    write: (block) => blocks.write(block),
+    async finish() {
+      blocks.end();
+      await staged;
+      rememberStaged(session, dataset, rows);
+      return rows;
+    },
+    get found() {
+      return comparer.found;
+    },
+  };
+}
+
+/** Compares stretch after stretch of one file. */
+class Comparer {
+  found: Comparison = { unchanged: 0, changed: 0, ledgerVersion: '' };
+  private readonly session: Session;
+  private readonly dataset: Dataset;
+  private begun = false;
+
+  constructor(session: Session, dataset: Dataset) {
+    this.session = session;
+    this.dataset = dataset;
+  }
+
+  /** Opens the COPY of the next stretch. */
+  async open(): Promise<CopyIn> {
+    await emptyStretch(this.session, this.dataset);
+    if (!this.begun) await this.begin();
+    return openCopy(
+      this.session,
+      `pg_temp.${stretchTable(this.dataset)}`,
+      stagingColumns(this.dataset).map(identifier),
+    );
+  }
+
+  /** Compares the stretch, and stages what is new or differs. */
+  async compare(): Promise<void> {
+    const [stretch] = await this.session.queryLong<{ unchanged: number; changed: number }>(
+      compareSql(this.dataset),
+    );
+    if (!stretch) throw new TidemarkFailure('InternalError', 'a comparison gave no counts');
+    const { unchanged, changed, ledgerVersion } = this.found;
+    this.found = {
+      unchanged: unchanged + stretch.unchanged,
+      changed: changed + stretch.changed,
+      ledgerVersion,
+    };
+  }
+
+  private async begin(): Promise<void> {
+    const [ledger] = await this.session.query<{ version: string }>(
+      `select ${ledgerVersionSql('$1')} as version`,
+      [this.dataset.name],
+    );
+    this.found = { ...this.found, ledgerVersion: ledger?.version ?? '' };
+    this.begun = true;
+  }
+}
+
+/** Empties the stretch's table, or creates it where this connection has none. */
+async function emptyStretch(session: Session, dataset: Dataset): Promise<void> {
+  const table = stretchTable(dataset);
+  if (session.memory.has(table)) await session.query(`truncate ${table}`);
+  else await session.query(createStagingTable(dataset, table));
+  session.memory.set(table, 0);
+}
+
+/**
+ * Compares a stretch. The subquery is asked row by row: a plan that read the whole target for every stretch would cost
+ * its square.
+ */
+function compareSql(dataset: Dataset): string {
+  const pk = identifier(dataset.primaryKey);
+  const columns = stagingColumns(dataset).map(identifier);
+  return `
+with looked as materialized (
+  select s.source_line, t.same is not true as changed
+  from ${stretchTable(dataset)} s left join lateral (
+    select ${isSame(dataset, 't', 's')} as same from ${targetTable(dataset)} t where t.${pk} = s.${pk} limit 1
+  ) t on true
+), kept as (
+  insert into ${stagingTable(dataset)} (${columns.join(', ')})
+  select ${columns.map((column) => `s.${column}`).join(', ')}
+  from ${stretchTable(dataset)} s join looked l on l.source_line = s.source_line
+  where l.changed
+)
+select count(*) filter (where not changed)::float8 as unchanged, count(*) filter (where changed)::float8 as changed
+from looked`;
+}

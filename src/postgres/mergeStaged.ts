@@ -1,0 +1,87 @@
+/** The merge of what a session has staged, counted. */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import { balances, type RowCounts } from '../domain/counts.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import type { Reading } from '../rows/row.ts';
+import type { Comparison } from './compareAhead.ts';
+import { mergeChangedSql, mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
+import type { Session } from './pool.ts';
+
+/** Up to this many staged rows a merge is planned once a connection; above, for each file, whose size decides. */
+const FEW_ROWS = 1_000;
+
+/** What is merged, and into which table: by default the dataset's own. */
+export interface MergeInput {
+  readonly dataset: Dataset;
+  readonly key: string;
+  readonly mode: MergeMode;
+  readonly reading: Reading;
+  /** Rows that PostgreSQL counted in the COPY. */
+  readonly staged: number;
+  /** The table, quoted; another than the dataset's own to rehearse. */
+  readonly target?: string;
+}
+
+/**
+ * Merges what the session has staged, and accounts for every row read.
+ *
+ * @throws TidemarkFailure AccountingMismatch where the counts do not add up
+ */
+export async function mergeStaged(session: Session, input: MergeInput): Promise<RowCounts> {
+  const { dataset, key, mode, reading, staged, target } = input;
+  const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryLong;
+  let superseded = 0;
+  if (reading.mayRepeat) {
+    const [found] = await run<{ superseded: number }>(supersedeSql(dataset));
+    superseded = found?.superseded ?? 0;
+  }
+  const [merged] = await run<MergeCounts>(mergeSql(dataset, mode, target), [key]);
+  if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
+  return checkAccounts(reading, staged, merged, superseded);
+}
+
+/** Merges what a comparison has left to be merged, in the order of files; it must still be true. */
+export async function mergeCompared(
+  session: Session,
+  { dataset, key, reading, staged }: Pick<MergeInput, 'dataset' | 'key' | 'reading' | 'staged'>,
+  { unchanged }: Comparison,
+): Promise<RowCounts> {
+  const [merged] = await session.queryLong<Pick<MergeCounts, 'inserted' | 'updated'>>(
+    mergeChangedSql(dataset),
+    [key],
+  );
+  if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
+  return checkAccounts(reading, staged, { ...merged, unchanged, stale: 0 });
+}
+
+/**
+ * What was read, and what PostgreSQL counted of it, as one account.
+ *
+ * @throws TidemarkFailure AccountingMismatch where the counts do not add up
+ */
+export function checkAccounts(
+  reading: Reading,
+  staged: number,
+  merged: MergeCounts,
+  superseded = 0,
+): RowCounts {
+  if (staged !== reading.sent) {
+    throw new TidemarkFailure('AccountingMismatch', `${reading.sent} rows sent, ${staged} rows staged`);
+  }
+  const counts: RowCounts = {
+    read: reading.read,
+    inserted: merged.inserted,
+    updated: merged.updated,
+    unchanged: merged.unchanged,
+    stale: merged.stale,
+    superseded,
+    alarm: reading.alarm,
+    sentinel: reading.sentinel,
+    rejected: reading.rejected,
+  };
+  if (!balances(counts)) {
+    throw new TidemarkFailure('AccountingMismatch', `the counts do not add up: ${JSON.stringify(counts)}`);
+  }
+  return counts;
+}

@@ -1,0 +1,77 @@
+import type { Cell } from './cell.ts';
+
+/** Up to so many keys are remembered one by one; more go into a filter of a fixed size. */
+const FEW_KEYS = 4096;
+/** 8 MiB: with a million keys, one in about ten million new ones is taken for a repeated one. */
+const FILTER_BITS = 2 ** 26;
+const PROBES = 4;
+
+/**
+ * Says of a file's primary keys that none is repeated, or that one may be: PostgreSQL then looks. Files nearly never
+ * repeat a key, and a look over all of them would cost the merge a tenth of its time.
+ *
+ * A Bloom filter: memory does not grow with the file, and "none" is certain. Keys are hashed without a secret; who makes
+ * keys collide makes one load slower.
+ */
+export class KeyFilter {
+  /** Whether some key may have been there before. */
+  mayRepeat = false;
+  private readonly few = new Set<number>();
+  private bits: Uint32Array | undefined;
+
+  add(key: Cell): void {
+    // FNV-1a with two primes, and a last mix: the low bits alone choose the places.
+    let one = 0x811c9dc5;
+    let other = 0x9747b28c;
+    for (let at = key.from; at < key.to; at += 1) {
+      const byte = key.bytes[at] ?? 0;
+      one = Math.imul(one ^ byte, 0x01000193);
+      other = Math.imul(other ^ byte, 0x5bd1e995);
+    }
+    this.addHash(mixed(one), mixed(other) | 1);
+  }
+
+  private addHash(one: number, other: number): void {
+    if (this.bits) {
+      if (!this.setBits(this.bits, one, other)) this.mayRepeat = true;
+      return;
+    }
+    const both = (one >>> 0) * 2 ** 21 + (other >>> 11);
+    if (this.few.has(both)) this.mayRepeat = true;
+    else this.few.add(both);
+    if (this.few.size > FEW_KEYS) this.spill();
+  }
+
+  /** Moves what was remembered into the filter. */
+  private spill(): void {
+    this.bits = new Uint32Array(FILTER_BITS / 32);
+    for (const both of this.few) {
+      const one = Math.floor(both / 2 ** 21) | 0;
+      this.setBits(this.bits, one, (both % 2 ** 21) * 2 ** 11);
+    }
+    this.few.clear();
+  }
+
+  /** Sets a key's bits. @returns whether one of them was not set before */
+  private setBits(bits: Uint32Array, one: number, other: number): boolean {
+    let isNew = false;
+    // The low bits of the second hash are not remembered for the first keys.
+    const step = (other >>> 11) | 1;
+    for (let probe = 0; probe < PROBES; probe += 1) {
+      const place = (one + Math.imul(probe, step)) >>> 6;
+      const bit = 1 << (place & 31);
+      const word = bits[place >>> 5] ?? 0;
+      if ((word & bit) === 0) {
+        isNew = true;
+        bits[place >>> 5] = word | bit;
+      }
+    }
+    return isNew;
+  }
+}
+
+function mixed(hash: number): number {
+  const half = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const whole = Math.imul(half ^ (half >>> 13), 0xc2b2ae35);
+  return whole ^ (whole >>> 16);
+}
