@@ -19,8 +19,8 @@ import { identifier, plainName } from './identifier.ts';
 import type { Session } from './pool.ts';
 import { targetTable } from './tables.ts';
 
-/** How long to wait for another fill; it is also how long that one may take no bytes. */
-const PATIENCE = '30s';
+/** How long to wait for another fill, milliseconds; it is also how long that one may take no bytes. */
+const PATIENCE_MS = 30_000;
 /** The advisory lock's first key; the second is the dataset. */
 const FILL = 0x74_69_64_65;
 /** PostgreSQL's epoch, 2000-01-01 00:00 UTC, microseconds. */
@@ -36,9 +36,14 @@ export interface Fill extends CopyIn {
 }
 
 /** Begins to fill the dataset's table; undefined, and no transaction open, where it is not empty, or not as declared. */
-export async function openFill(session: Session, dataset: Dataset, key: string): Promise<Fill | undefined> {
+export async function openFill(
+  session: Session,
+  dataset: Dataset,
+  key: string,
+  patienceMs = PATIENCE_MS,
+): Promise<Fill | undefined> {
   if (!(await canFill(session, dataset))) return undefined;
-  await beginAlone(session, dataset);
+  await beginAlone(session, dataset, patienceMs);
   // Once more: who held the lock may have filled it.
   if (!(await canFill(session, dataset))) {
     await session.query('rollback');
@@ -82,11 +87,11 @@ async function canFill(session: Session, dataset: Dataset): Promise<boolean> {
 }
 
 /** Begins a transaction in which nobody else fills the dataset's table. */
-async function beginAlone(session: Session, dataset: Dataset): Promise<void> {
+async function beginAlone(session: Session, dataset: Dataset, patienceMs: number): Promise<void> {
   const before = await progressOfOther(session, dataset);
   try {
     await session.queryLong(
-      `begin isolation level read committed; set local lock_timeout = '${PATIENCE}';
+      `begin isolation level read committed; set local lock_timeout = ${patienceMs};
        set local statement_timeout = '30min';
        select pg_advisory_xact_lock(${FILL}, hashtext('${plainName(dataset.name)}'))`,
     );

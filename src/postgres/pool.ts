@@ -85,16 +85,7 @@ export function createPool(address: PostgresAddress, size: number): Pool {
   });
   // An idle connection that dies is dropped by the pool; the next query opens another. Nothing is lost or to be said.
   pool.on('error', () => undefined);
-  const memories = new WeakMap<pg.PoolClient, Map<string, number>>();
-  let zone: ZoneHistory | undefined;
-
-  async function sessionOn(client: pg.PoolClient): Promise<Session> {
-    const memory = memories.get(client) ?? new Map<string, number>();
-    const queries = createSession(client);
-    if (!memories.has(client)) await queries.query(SESSION);
-    memories.set(client, memory);
-    return { ...queries, memory, zone: async () => (zone ??= await readZoneHistory(queries)) };
-  }
+  const sessionOn = sessions();
 
   async function withSession<T>(
     signal: AbortSignal | undefined,
@@ -125,6 +116,19 @@ export function createPool(address: PostgresAddress, size: number): Pool {
     withSession,
     query: (text, values) => withSession(undefined, (session) => session.query(text, values)),
     end: () => pool.end(),
+  };
+}
+
+/** Makes sessions of one pool's connections; a connection is set up by its first. */
+function sessions(): (client: pg.PoolClient) => Promise<Session> {
+  const memories = new WeakMap<pg.PoolClient, Map<string, number>>();
+  let zone: ZoneHistory | undefined;
+  return async (client) => {
+    const memory = memories.get(client) ?? new Map<string, number>();
+    const queries = createSession(client);
+    if (!memories.has(client)) await queries.query(SESSION);
+    memories.set(client, memory);
+    return { ...queries, memory, zone: async () => (zone ??= await readZoneHistory(queries)) };
   };
 }
 

@@ -2,9 +2,9 @@ import type { Cell } from './cell.ts';
 
 /** Up to so many keys are remembered one by one; more go into a filter of a fixed size. */
 const FEW_KEYS = 4096;
-/** 8 MiB: with a million keys, one in about ten million new ones is taken for a repeated one. */
-const FILTER_BITS = 2 ** 26;
-const PROBES = 4;
+/** 16 MiB: up to two million different keys it is unlikely that any of them is taken for a repeated one. */
+const FILTER_BITS = 2 ** 27;
+const PROBES = 8;
 
 /**
  * Says of a file's primary keys that none is repeated, or that one may be: PostgreSQL then looks. Files nearly never
@@ -58,7 +58,7 @@ export class KeyFilter {
     // The low bits of the second hash are not remembered for the first keys.
     const step = (other >>> 11) | 1;
     for (let probe = 0; probe < PROBES; probe += 1) {
-      const place = (one + Math.imul(probe, step)) >>> 6;
+      const place = (one + Math.imul(probe, step)) >>> 5;
       const bit = 1 << (place & 31);
       const word = bits[place >>> 5] ?? 0;
       if ((word & bit) === 0) {

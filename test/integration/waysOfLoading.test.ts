@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { sampleStream } from '../../dev/sample/stream.ts';
+import type { LoadFileResult } from '../../src/activities/interface.ts';
+import { inc } from '../../src/datasets/inc.ts';
+import { Cell } from '../../src/rows/cell.ts';
+import { CopyBlock } from '../../src/rows/copyBlock.ts';
+import { openFill } from '../../src/postgres/fill.ts';
+import type { Session } from '../../src/postgres/pool.ts';
+import type { ObjectStore } from '../../src/s3/objectStore.ts';
+import { type Cells, fileName, incFile, incLine } from '../support/incFile.ts';
+import { expectedTable, readTable } from '../support/tables.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+/** Several stretches long, each of 4 MiB. */
+let baseline: string;
+
+describe('a large file', function () {
+  this.timeout(120_000);
+  let world: World;
+
+  before(async () => {
+    const [file] = sampleStream({ deltas: [] });
+    const chunks: Buffer[] = [];
+    for await (const chunk of file?.body() ?? []) chunks.push(chunk);
+    baseline = Buffer.concat(chunks).toString();
+  });
+  beforeEach(async () => {
+    world = await openWorld();
+    await noteWrites(world);
+  });
+  afterEach(() => world.close());
+
+  /** Loads files one after the other. @returns what came of the last */
+  async function load(...bodies: readonly string[]): Promise<LoadFileResult> {
+    let result: LoadFileResult | undefined;
+    for (const [n, body] of bodies.entries()) result = await world.putAndLoad(fileName(n), body);
+    assert.ok(result);
+    assert.deepEqual(await readTable(world.db, inc), expectedTable(inc, named(bodies)));
+    return result;
+  }
+
+  it('is copied straight into an empty table', async () => {
+    const result = await load(baseline);
+    assert.equal(result.outcome, 'applied');
+    assert.deepEqual(await writes(world), ['copy']);
+    const [row] = await world.db.query<{ same: boolean }>(
+      `select min(i.loaded_at) = max(i.loaded_at) and max(i.loaded_at) between m.imported_at - interval '1 minute' and m.imported_at as same
+       from tickets.inc i, tickets.import_meta m group by m.imported_at`,
+    );
+    assert.equal(row?.same, true);
+  });
+
+  it('that repeats a key is staged, and the last row wins', async () => {
+    const again = line({ ticket_id: 'INC000004100002', priority: 'P0' });
+    const result = await load(`${baseline}${again}\n`);
+    assert.equal(result.outcome === 'applied' && result.counts.superseded, 1);
+    assert.deepEqual(await writes(world), ['insert']);
+  });
+
+  it('goes into a table of other types as a cast has it', async () => {
+    await world.db.query(
+      'alter table tickets.inc alter mttr type double precision, alter updated_at type timestamp',
+    );
+    await world.putAndLoad(
+      fileName(0),
+      incFile([{ ticket_id: 'A', mttr: '1.5', updated_at: '2026-06-22T10:00Z' }]),
+    );
+    assert.deepEqual(await world.db.query('select mttr::text, updated_at::text from tickets.inc'), [
+      { mttr: '1.5', updated_at: '2026-06-22 13:00:00' },
+    ]);
+    assert.deepEqual(await writes(world), ['insert']);
+  });
+
+  it('meets rows that another writer has put there', async () => {
+    await world.putAndLoad(fileName(0), incFile([{ ticket_id: 'A' }]));
+    await world.db.query('delete from tickets.import_meta');
+    const result = await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }, { ticket_id: 'B' }]));
+    assert.deepEqual(
+      result.outcome === 'applied' && [result.exportType, result.counts.unchanged, result.counts.inserted],
+      ['baseline', 1, 1],
+    );
+  });
+
+  it('is compared while it is read: equal rows are not touched', async () => {
+    await load(baseline);
+    const before = await world.db.query(`select ctid::text, xmin::text from tickets.inc order by 1`);
+    const result = await world.putAndLoad(fileName(1), baseline);
+    assert.deepEqual(result.outcome === 'applied' && result.counts.unchanged, before.length);
+    assert.deepEqual(
+      await world.db.query(`select ctid::text, xmin::text from tickets.inc order by 1`),
+      before,
+    );
+  });
+
+  it('is compared while it is read: new and changed rows are merged', async () => {
+    const changed = baseline.replaceAll(',P3,', ',P2,') + `${line({ ticket_id: 'NEW' })}\n`;
+    const result = await load(baseline, changed);
+    assert.ok(result.outcome === 'applied');
+    const { inserted, updated, unchanged } = result.counts;
+    assert.equal(inserted, 1);
+    assert.ok(updated > 1000 && unchanged > 1000);
+  });
+
+  it('that repeats a key is compared as a whole: of a changed row and the stored one after it, the last counts', async () => {
+    const first = { ticket_id: 'A', priority: 'P1' };
+    const body = baseline + `${line(first)}\n`;
+    const twice = body.replace('\n', `\n${line({ ...first, priority: 'P9' })}\n`);
+    const result = await load(body, twice);
+    assert.ok(result.outcome === 'applied');
+    assert.deepEqual([result.counts.superseded, result.counts.updated, result.counts.inserted], [1, 0, 0]);
+  });
+
+  it('is compared anew where another file was loaded meanwhile', async () => {
+    const other = incFile([{ ticket_id: 'INC000004100002', priority: 'changed meanwhile' }]);
+    await load(baseline);
+    const { store } = world.deps;
+    let reads = 0;
+    const read: ObjectStore['read'] = async (input) => {
+      if (!input.key.endsWith(fileName(2))) return store.read(input);
+      const body = await store.read(input);
+      reads += 1;
+      return {
+        ...body,
+        chunks: interrupted(
+          body.chunks,
+          reads === 1 ? () => world.putAndLoad(fileName(1), other) : undefined,
+        ),
+      };
+    };
+    Object.assign(world.deps, {
+      store: { ...store, read, destroy: () => store.destroy(), head: store.head.bind(store) },
+    });
+    const result = await world.putAndLoad(fileName(2), baseline);
+    assert.deepEqual(await readTable(world.db, inc), expectedTable(inc, named([baseline, other, baseline])));
+    assert.deepEqual([reads, result.outcome === 'applied' && result.counts.updated], [2, 1]);
+  });
+});
+
+describe('the fill of an empty table', () => {
+  let world: World;
+  beforeEach(async () => {
+    world = await openWorld();
+  });
+  afterEach(() => world.close());
+
+  const beginFill = (session: Session) => openFill(session, inc, 'key', 300);
+
+  it('that takes no more bytes is ended by the one that waits for it', async () => {
+    await world.deps.pool
+      .withSession(undefined, async (frozen) => {
+        assert.ok(await beginFill(frozen));
+        frozen.client.on('error', () => undefined);
+        await assert.rejects(world.deps.pool.withSession(undefined, beginFill), { kind: 'PostgresBusy' });
+        const next = world.deps.pool.withSession(
+          undefined,
+          async (session) => (await beginFill(session)) !== undefined,
+        );
+        assert.equal(await next, true);
+        throw new Stop();
+      })
+      .catch(unlessStopped);
+  });
+
+  it('that goes on is left alone', async () => {
+    await world.deps.pool
+      .withSession(undefined, async (other) => {
+        const fill = await beginFill(other);
+        assert.ok(fill);
+        const block = new CopyBlock(fill, 28, fill.rowEnd);
+        const key = new Cell().set(Buffer.from('A'), 0, 1);
+        const going = setInterval(() => {
+          block.beginRow();
+          block.text(key);
+          for (let column = 1; column < 28; column += 1) block.null();
+          block.endRow(2);
+          void block.flush();
+        }, 20);
+        await assert.rejects(world.deps.pool.withSession(undefined, beginFill), { kind: 'PostgresBusy' });
+        clearInterval(going);
+        const [alive] = await world.db.query<{ count: number }>(
+          `select count(*)::int as count from pg_stat_progress_copy where datname = current_database()`,
+        );
+        assert.equal(alive?.count, 1);
+        throw new Stop();
+      })
+      .catch(unlessStopped);
+  });
+});
+
+/** Ends a session for good. */
+class Stop extends Error {}
+
+function unlessStopped(error: unknown): void {
+  if (!(error instanceof Stop)) throw error;
+}
+
+/** A line in the baseline's order of columns. */
+function line(cells: Cells): string {
+  return incLine(cells, baseline.slice(0, baseline.indexOf('\n')).split(','));
+}
+
+function named(bodies: readonly string[]): { key: string; body: string }[] {
+  return bodies.map((body, n) => ({ key: inc.changesPrefix + fileName(n), body }));
+}
+
+/** Notes by which statements the table is written. */
+async function noteWrites({ db }: World): Promise<void> {
+  await db.query(`create table public.writes (word text)`);
+  await db.query(
+    `create function public.note_write() returns trigger language plpgsql as $$
+     begin insert into public.writes select case when current_query() ~* '^\\s*copy' then 'copy' else 'insert' end; return null; end $$`,
+  );
+  await db.query(
+    `create trigger note after insert on tickets.inc for each statement execute function public.note_write()`,
+  );
+}
+
+async function writes({ db }: World): Promise<string[]> {
+  return (await db.query<{ word: string }>('select word from public.writes')).map(({ word }) => word);
+}
+
+/** The chunks, with a deed behind all of them but the last few. */
+async function* interrupted(
+  chunks: AsyncIterable<Buffer>,
+  deed?: () => Promise<unknown>,
+): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  let done = deed === undefined;
+  for await (const chunk of chunks) {
+    yield chunk;
+    bytes += chunk.length;
+    if (done || bytes < 12e6) continue;
+    done = true;
+    await deed?.();
+  }
+}
