@@ -5,6 +5,9 @@ import type { RowSink } from './row.ts';
 const BLOCK_BYTES = 256 * 1024;
 /** What a block grows beyond that before it is written: the rows of one piece of the file. */
 const OVERHANG = 128 * 1024;
+/** Bytes of the first one, which grows: most files are small, and a worker reads thousands of them. */
+const FIRST_BYTES = 8 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 
 const TAB = 0x09;
 const LF = 0x0a;
@@ -23,7 +26,9 @@ ESCAPES[0x0d] = 'r'.charCodeAt(0);
 /** Gathers rows in PostgreSQL's COPY text format: cells between tabs, one row a line, `\N` for NULL. */
 export class CopyBlock {
   private readonly sink: RowSink;
-  private bytes = Buffer.allocUnsafeSlow(BLOCK_BYTES + OVERHANG);
+  private bytes = NO_BYTES;
+  /** How many bytes the next buffer has at least. */
+  private least = FIRST_BYTES;
   private at = 0;
   /** Where the row being written begins. */
   private row = 0;
@@ -123,8 +128,9 @@ export class CopyBlock {
   async flush(): Promise<void> {
     if (this.row === 0) return;
     const block = this.bytes.subarray(0, this.row);
-    // A new buffer: the sink may hold the old one for longer than it makes us wait.
-    this.bytes = Buffer.allocUnsafeSlow(BLOCK_BYTES + OVERHANG);
+    // A new buffer, if need be: the sink may hold the old one for longer than it makes us wait.
+    this.bytes = NO_BYTES;
+    this.least = BLOCK_BYTES + OVERHANG;
     this.drop();
     await this.sink.write(block);
   }
@@ -137,7 +143,7 @@ export class CopyBlock {
   /** Makes room for so many bytes and what ends a cell or a row. */
   private reserve(length: number): void {
     if (this.at + length + 2 <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(2 * this.bytes.length + length);
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.least, 2 * this.bytes.length + length + 2));
     this.bytes.copy(larger, 0, 0, this.at);
     this.bytes = larger;
   }
