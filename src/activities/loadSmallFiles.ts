@@ -1,9 +1,14 @@
+import type { Dataset } from '../datasets/dataset.ts';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
+import { applyStaged } from '../postgres/apply.ts';
 import { loadedKeys } from '../postgres/ledger.ts';
-import type { Reject } from '../rows/row.ts';
+import { stageFew } from '../postgres/stageFew.ts';
+import { readChangeFile } from '../rows/readFile.ts';
+import type { Reading, Reject } from '../rows/row.ts';
+import type { ObjectStore } from '../s3/objectStore.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileResult, LoadSmallFilesInput, LoadSmallFilesResult } from './interface.ts';
-import { remembering, stageAndApply, type LoadJob } from './loadFile.ts';
+import { refuse, remembering } from './loadFile.ts';
 
 /** No further file is begun after this; the local activity's own bound is well above. */
 const TIME_BUDGET_MS = 3_000;
@@ -23,7 +28,7 @@ export async function loadSmallFiles(
   const dataset = findDataset(deps.datasets, input.dataset);
   const results: LoadFileResult[] = [];
   const deadline = Date.now() + TIME_BUDGET_MS;
-  const ahead = new ReadAhead(deps, input.files, attempt.signal);
+  const ahead = new ReadAhead(deps.store, dataset, input.files, attempt.signal);
   try {
     return await deps.pool.withSession(attempt.signal, async (session) => {
       const keys = input.files.map(({ key }) => key);
@@ -33,10 +38,12 @@ export async function loadSmallFiles(
         const { provenance } = attempt;
         const load = async (rejects: Reject[]): Promise<LoadFileResult> => {
           if (loaded.has(file.key)) return { outcome: 'already' };
-          // Read before the COPY begins: an object that is gone leaves the connection as it was.
-          const body = await ahead.take(index);
-          const job: LoadJob = { dataset, file, patience: 'none', provenance, open: async () => body };
-          return stageAndApply(session, job, rejects);
+          const startedAt = Date.now();
+          const { reading, blocks } = await ahead.take(index);
+          refuse(dataset, reading, rejects);
+          const staged = await stageFew(session, dataset, blocks);
+          const input = { ...file, dataset, reading, staged, startedAt, patience: 'none', provenance } as const;
+          return applyStaged(session, input);
         };
         results.push(await remembering(deps, { dataset, file }, load));
         if (results.at(-1)?.outcome === 'replaced') return { results };
@@ -50,46 +57,57 @@ export async function loadSmallFiles(
   }
 }
 
-/** Whole small objects, read a few ahead of the one that is asked for. */
+/** A small file, read and checked. */
+interface ReadFile {
+  readonly reading: Reading;
+  /** Its rows, as they are staged. */
+  readonly blocks: readonly Buffer[];
+}
+
+/** Small files, read and checked a few ahead of the one that is asked for, while PostgreSQL works on that. */
 class ReadAhead {
-  readonly #deps: Deps;
+  readonly #store: ObjectStore;
+  readonly #dataset: Dataset;
   readonly #files: LoadSmallFilesInput['files'];
   readonly #signal: AbortSignal;
-  readonly #bodies = new Map<number, Promise<Buffer>>();
+  readonly #begun = new Map<number, Promise<ReadFile>>();
 
-  constructor(deps: Deps, files: LoadSmallFilesInput['files'], signal: AbortSignal) {
-    this.#deps = deps;
+  constructor(
+    store: ObjectStore,
+    dataset: Dataset,
+    files: LoadSmallFilesInput['files'],
+    signal: AbortSignal,
+  ) {
+    this.#store = store;
+    this.#dataset = dataset;
     this.#files = files;
     this.#signal = signal;
   }
 
-  async take(index: number): Promise<{ readonly chunks: AsyncIterable<Buffer> }> {
+  async take(index: number): Promise<ReadFile> {
     for (let i = index; i <= index + READ_AHEAD && i < this.#files.length; i++) void this.#begin(i);
-    const body = await this.#begin(index);
-    this.#bodies.delete(index);
-    return {
-      chunks: (async function* () {
-        yield body;
-      })(),
-    };
+    const file = await this.#begin(index);
+    this.#begun.delete(index);
+    return file;
   }
 
-  #begin(index: number): Promise<Buffer> {
-    const begun = this.#bodies.get(index);
+  #begin(index: number): Promise<ReadFile> {
+    const begun = this.#begun.get(index);
     if (begun) return begun;
-    const body = this.#read(index);
+    const file = this.#read(index);
     // One that fails is heard when it is asked for, if ever.
-    body.catch(() => undefined);
-    this.#bodies.set(index, body);
-    return body;
+    file.catch(() => undefined);
+    this.#begun.set(index, file);
+    return file;
   }
 
-  async #read(index: number): Promise<Buffer> {
+  async #read(index: number): Promise<ReadFile> {
     const file = this.#files[index];
     if (!file) throw new TidemarkFailure('InternalError', 'read ahead past the last file');
-    const body = await this.#deps.store.read({ key: file.key, etag: file.etag, signal: this.#signal });
-    const chunks: Buffer[] = [];
-    for await (const chunk of body.chunks) chunks.push(chunk);
-    return Buffer.concat(chunks);
+    const { chunks } = await this.#store.read({ key: file.key, etag: file.etag, signal: this.#signal });
+    const blocks: Buffer[] = [];
+    const sink = { write: async (block: Buffer): Promise<void> => void blocks.push(block) };
+    const reading = await readChangeFile({ dataset: this.#dataset, chunks, sink });
+    return { reading, blocks };
   }
 }

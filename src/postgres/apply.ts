@@ -10,8 +10,8 @@ import { balances, type RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
 import { fillSql, mergeSql, supersedeSql, targetTable, type MergeCounts, type MergeMode } from './merge.ts';
-import { plainName } from './identifier.ts';
 import type { Session } from './pool.ts';
+import type { Statement } from './together.ts';
 
 /** How long to wait for the dataset's row. */
 export type LockPatience = 'none' | 'bounded';
@@ -70,15 +70,14 @@ interface Fence {
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  await session.queryLong(beginLocked(input));
-  const result = await decideAndMerge(session, input);
-  await session.queryLong(result.outcome === 'applied' ? 'commit' : 'rollback');
+  const fence = await beginFenced(session, input);
+  const result = await decideAndMerge(session, input, fence);
+  if (result.outcome !== 'applied') await session.queryLong('rollback');
   return result;
 }
 
-async function decideAndMerge(session: Session, input: ApplyInput): Promise<ApplyResult> {
+async function decideAndMerge(session: Session, input: ApplyInput, fence: Fence): Promise<ApplyResult> {
   const { dataset, key, mode, reading } = input;
-  const fence = await readFence(session, input);
   if (fence.known && mode !== 'reload') return { outcome: 'already' };
   // By bytes: the fence's query compares with collate "C", and so does this.
   const passed =
@@ -92,44 +91,49 @@ async function decideAndMerge(session: Session, input: ApplyInput): Promise<Appl
   const counts = await mergeStaged(session, input);
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
-  await writeLedger(session, input, exportType, counts, watermark, seconds);
+  await writeLedgerAndCommit(session, input, exportType, counts, watermark, seconds);
   return { outcome: 'applied', exportType, counts, watermark, seconds };
 }
 
-/** Begins, and locks the dataset's row, in one round trip. What the ledger says is asked after, on a later snapshot. */
-function beginLocked({ dataset, patience }: ApplyInput): string {
-  return `
-begin isolation level read committed;
-set local lock_timeout = '${LOCK_TIMEOUT[patience]}';
-set local statement_timeout = '${STATEMENT_TIMEOUT}';
-set local work_mem = '${WORK_MEM}';
-select from tickets.dataset_state where dataset = '${plainName(dataset.name)}' for update`;
-}
-
-async function readFence(session: Session, { dataset, key, etag }: ApplyInput): Promise<Fence> {
-  const [fence] = await session.queryPrepared<Fence & { locked: boolean }>(
-    `select
-       exists (select from tickets.dataset_state where dataset = $1) as locked,
-       (select metadata ->> 'source_max_key' from tickets.import_meta
-         where dataset = $1 and metadata ? 'source_max_key'
-         order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
-       exists (select from tickets.import_meta
-         where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
-       exists (select from tickets.import_meta
-         where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped,
-       exists (select from tickets.import_failures
-         where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
-           and source_key collate "C" > coalesce((
-             select metadata ->> 'source_max_key' from tickets.import_meta
-             where dataset = $1 and metadata ? 'source_max_key'
-             order by (metadata ->> 'source_max_key') collate "C" desc limit 1), '')) as stopped`,
-    [dataset.name, key, etag],
-  );
+/**
+ * Begins, locks the dataset's row and asks the ledger, in one round trip. The question is a statement of its own, behind
+ * the lock: its snapshot is later.
+ */
+async function beginFenced(session: Session, { dataset, key, etag, patience }: ApplyInput): Promise<Fence> {
+  const answers = await session.together([
+    { text: 'begin isolation level read committed', prepared: true },
+    { text: SET_LIMITS, values: [LOCK_TIMEOUT[patience], STATEMENT_TIMEOUT, WORK_MEM], prepared: true },
+    { text: LOCK_DATASET, values: [dataset.name], prepared: true },
+    { text: FENCE, values: [dataset.name, key, etag], prepared: true },
+  ]);
+  const fence = answers[3]?.rows[0] as (Fence & { locked: boolean }) | undefined;
   if (!fence?.locked) {
     throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
   }
   return fence;
 }
+
+const SET_LIMITS = `select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
+  set_config('work_mem', $3, true)`;
+
+const LOCK_DATASET = 'select from tickets.dataset_state where dataset = $1 for update';
+
+const FENCE = `
+select
+  exists (select from tickets.dataset_state where dataset = $1) as locked,
+  (select metadata ->> 'source_max_key' from tickets.import_meta
+    where dataset = $1 and metadata ? 'source_max_key'
+    order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
+  exists (select from tickets.import_meta
+    where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
+  exists (select from tickets.import_meta
+    where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped,
+  exists (select from tickets.import_failures
+    where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
+      and source_key collate "C" > coalesce((
+        select metadata ->> 'source_max_key' from tickets.import_meta
+        where dataset = $1 and metadata ? 'source_max_key'
+        order by (metadata ->> 'source_max_key') collate "C" desc limit 1), '')) as stopped`;
 
 /** @throws TidemarkFailure BaselineTooSmall where the dataset asks for more rows */
 export function checkBaseline(dataset: Dataset, reading: Reading): void {
@@ -151,23 +155,19 @@ export type MergeInput = Pick<ApplyInput, 'dataset' | 'key' | 'mode' | 'reading'
  * @throws TidemarkFailure AccountingMismatch where the counts do not add up
  */
 export async function mergeStaged(session: Session, input: MergeInput): Promise<RowCounts> {
-  const { dataset, key, mode, reading, staged, target } = input;
+  const { reading, staged } = input;
   if (staged !== reading.sent) {
     throw new TidemarkFailure('AccountingMismatch', `${reading.sent} rows sent, ${staged} rows staged`);
   }
-  const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryLong;
-  const [superseded] = await run<{ superseded: number }>(supersedeSql(dataset));
-  const merge = async (): Promise<MergeCounts | undefined> =>
-    (await run<MergeCounts>(mergeSql(dataset, mode, target), [key]))[0];
-  const mayFill = staged > FEW_ROWS && (await isEmpty(session, dataset, target));
-  const merged = (mayFill ? await fill(session, input) : undefined) ?? (await merge());
+  const { merged, superseded } =
+    staged <= FEW_ROWS ? await mergeFew(session, input) : await mergeMany(session, input);
   const counts: RowCounts = {
     read: reading.read,
     inserted: merged?.inserted ?? 0,
     updated: merged?.updated ?? 0,
     unchanged: merged?.unchanged ?? 0,
     stale: merged?.stale ?? 0,
-    superseded: superseded?.superseded ?? 0,
+    superseded,
     alarm: reading.alarm,
     sentinel: reading.sentinel,
     rejected: reading.rejected,
@@ -176,6 +176,51 @@ export async function mergeStaged(session: Session, input: MergeInput): Promise<
     throw new TidemarkFailure('AccountingMismatch', `the counts do not add up: ${JSON.stringify(counts)}`);
   }
   return counts;
+}
+
+interface Merged {
+  readonly merged: MergeCounts | undefined;
+  readonly superseded: number;
+}
+
+/** In one round trip, by plans made once a connection. */
+async function mergeFew(session: Session, { dataset, key, mode, target }: MergeInput): Promise<Merged> {
+  const texts = target === undefined ? textsOf(dataset, mode) : makeTexts(dataset, mode, target);
+  const [superseded, merged] = await session.together([
+    { text: texts.supersede, prepared: true },
+    { text: texts.merge, values: [key], prepared: true },
+  ]);
+  return {
+    superseded: (superseded?.rows[0] as { superseded: number } | undefined)?.superseded ?? 0,
+    merged: merged?.rows[0] as MergeCounts | undefined,
+  };
+}
+
+async function mergeMany(session: Session, input: MergeInput): Promise<Merged> {
+  const { dataset, key, mode, target } = input;
+  const [superseded] = await session.queryLong<{ superseded: number }>(supersedeSql(dataset));
+  const filled = (await isEmpty(session, dataset, target)) ? await fill(session, input) : undefined;
+  const merged = filled ?? (await session.queryLong<MergeCounts>(mergeSql(dataset, mode, target), [key]))[0];
+  return { superseded: superseded?.superseded ?? 0, merged };
+}
+
+interface Texts {
+  readonly supersede: string;
+  readonly merge: string;
+}
+
+const texts = new WeakMap<Dataset, Map<MergeMode, Texts>>();
+
+/** The texts of a dataset's own merge, made once: their making takes longer than a small merge's other work here. */
+function textsOf(dataset: Dataset, mode: MergeMode): Texts {
+  const known = texts.get(dataset) ?? new Map<MergeMode, Texts>();
+  const made = known.get(mode) ?? makeTexts(dataset, mode);
+  texts.set(dataset, known.set(mode, made));
+  return made;
+}
+
+function makeTexts(dataset: Dataset, mode: MergeMode, target?: string): Texts {
+  return { supersede: supersedeSql(dataset), merge: mergeSql(dataset, mode, target) };
 }
 
 async function isEmpty(session: Session, dataset: Dataset, target = targetTable(dataset)): Promise<boolean> {
@@ -200,7 +245,7 @@ async function fill(
   }
 }
 
-async function writeLedger(
+async function writeLedgerAndCommit(
   session: Session,
   input: ApplyInput,
   exportType: string,
@@ -221,37 +266,41 @@ async function writeLedger(
     seconds,
     ...provenance,
   };
-  await session.queryPrepared(
-    `with ledger as (
-       insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
-         rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)
-     )
-     update tickets.import_failures set resolved_at = clock_timestamp(), resolution = $3
-     where dataset = $1 and source_key = $2 and resolved_at is null`,
-    [
-      dataset.name,
-      key,
-      exportType,
-      c.read,
-      c.inserted,
-      c.updated,
-      c.unchanged,
-      c.superseded,
-      c.stale,
-      c.alarm,
-      c.sentinel,
-      c.rejected,
-      JSON.stringify(metadata),
-    ],
-  );
-  await recordRejects(session, input);
+  const values = [
+    dataset.name,
+    key,
+    exportType,
+    c.read,
+    c.inserted,
+    c.updated,
+    c.unchanged,
+    c.superseded,
+    c.stale,
+    c.alarm,
+    c.sentinel,
+    c.rejected,
+    JSON.stringify(metadata),
+  ];
+  await session.togetherLong([
+    { text: WRITE_LEDGER, values, prepared: true },
+    ...rejectsOf(input),
+    { text: 'commit', prepared: true },
+  ]);
 }
 
+const WRITE_LEDGER = `
+with ledger as (
+  insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
+    rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)
+)
+update tickets.import_failures set resolved_at = clock_timestamp(), resolution = $3
+where dataset = $1 and source_key = $2 and resolved_at is null`;
+
 /** Rejected rows within the dataset's allowance are kept beside the rows that were applied. */
-async function recordRejects(session: Session, { dataset, key, etag, reading }: ApplyInput): Promise<void> {
-  if (reading.rejects.length === 0) return;
-  await session.query(INSERT_REJECTS, [dataset.name, key, etag, JSON.stringify(reading.rejects)]);
+function rejectsOf({ dataset, key, etag, reading }: ApplyInput): readonly Statement[] {
+  if (reading.rejects.length === 0) return [];
+  return [{ text: INSERT_REJECTS, values: [dataset.name, key, etag, JSON.stringify(reading.rejects)] }];
 }
 
 /** Keeps rejected rows: $1 dataset, $2 key, $3 ETag, $4 a JSON array of `Reject`. */

@@ -9,6 +9,7 @@ import { stagingColumns } from '../rows/stagingColumns.ts';
 import { fromPostgres } from './errors.ts';
 import { identifier } from './identifier.ts';
 import type { Session } from './pool.ts';
+import type { Statement } from './together.ts';
 
 /** PostgreSQL takes a block, or answers the end of a COPY, within this; else the attempt is given up. */
 const COPY_STALL_MS = 60_000;
@@ -28,9 +29,9 @@ export function stagingTable(dataset: Dataset): string {
 /** Empties (or creates) the staging table and opens the COPY. Nothing is locked while it runs. */
 export async function openStaging(session: Session, dataset: Dataset): Promise<Staging> {
   const table = stagingTable(dataset);
-  const held = await empty(session, dataset);
-  const names = stagingColumns(dataset).map(identifier).join(', ');
-  const stream = session.client.query(copyFrom(`copy pg_temp.${table} (${names}) from stdin`));
+  const { held, statement } = emptied(session, dataset);
+  if (statement) await session.together([statement]);
+  const stream = session.client.query(copyFrom(copySql(dataset)));
   const broken = new Promise<never>((_resolve, reject) => {
     // pg hands a lost connection to the query that is active, so this hears of both.
     stream.on('error', (error) => reject(fromPostgres(error)));
@@ -61,28 +62,33 @@ export async function openStaging(session: Session, dataset: Dataset): Promise<S
 const FEW_ROWS = 10_000;
 
 /**
- * Empties the staging table, or creates it where this connection has none.
+ * How the staging table is emptied, or created where this connection has none: by no statement where it is empty.
  *
- * @returns the rows, deleted ones too, that it has held since it was last truncated
+ * @returns also the rows, deleted ones too, that it has then held since it was last truncated
  */
-async function empty(session: Session, dataset: Dataset): Promise<number> {
+export function emptied(
+  session: Session,
+  dataset: Dataset,
+): { readonly held: number; readonly statement?: Statement } {
   const table = stagingTable(dataset);
   const held = session.memory.get(table);
+  // Until the COPY ends well nobody knows what it holds, and a connection on which it does not is destroyed.
+  session.memory.set(table, FEW_ROWS + 1);
   if (held === undefined) {
     const columns = Object.entries(dataset.columns).map(
       ([name, column]) => `${identifier(name)} ${column.type}`,
     );
-    await session.query(
-      `create temporary table ${table} (${columns.join(', ')}, source_line bigint not null)`,
-    );
-  } else if (held > FEW_ROWS) {
-    await session.query(`truncate ${table}`);
-  } else if (held > 0) {
-    await session.queryPrepared(`delete from ${table}`);
+    const text = `create temporary table ${table} (${columns.join(', ')}, source_line bigint not null)`;
+    return { held: 0, statement: { text } };
   }
-  // Until the COPY ends well nobody knows what it holds, and a connection on which it does not is destroyed.
-  session.memory.set(table, FEW_ROWS + 1);
-  return held === undefined || held > FEW_ROWS ? 0 : held;
+  if (held > FEW_ROWS) return { held: 0, statement: { text: `truncate ${table}` } };
+  return held > 0 ? { held, statement: { text: `delete from ${table}`, prepared: true } } : { held };
+}
+
+/** The COPY into the staging table. */
+export function copySql(dataset: Dataset): string {
+  const names = stagingColumns(dataset).map(identifier).join(', ');
+  return `copy pg_temp.${stagingTable(dataset)} (${names}) from stdin`;
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {
