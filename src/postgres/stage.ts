@@ -59,7 +59,7 @@ export async function openStaging(session: Session, dataset: Dataset): Promise<S
  * A staging table is emptied by `delete`, three times as fast, until it has held this many rows since it was last
  * truncated: nobody vacuums a temporary table, so deleted rows stay in its pages.
  */
-const FEW_ROWS = 10_000;
+const FEW_ROWS = 2_000;
 
 /**
  * How the staging table is emptied, or created where this connection has none: by no statement where it is empty.
