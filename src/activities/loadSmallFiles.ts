@@ -42,7 +42,15 @@ export async function loadSmallFiles(
           const { reading, blocks } = await ahead.take(index);
           refuse(dataset, reading, rejects);
           const staged = await stageFew(session, dataset, blocks);
-          const input = { ...file, dataset, reading, staged, startedAt, patience: 'none', provenance } as const;
+          const input = {
+            ...file,
+            dataset,
+            reading,
+            staged,
+            startedAt,
+            patience: 'none',
+            provenance,
+          } as const;
           return applyStaged(session, input);
         };
         results.push(await remembering(deps, { dataset, file }, load));

@@ -11,7 +11,7 @@ import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
 import { fillSql, mergeSql, supersedeSql, targetTable, type MergeCounts, type MergeMode } from './merge.ts';
 import type { Session } from './pool.ts';
-import type { Statement } from './together.ts';
+import type { Statement } from './roundTrip.ts';
 
 /** How long to wait for the dataset's row. */
 export type LockPatience = 'none' | 'bounded';
@@ -100,7 +100,7 @@ async function decideAndMerge(session: Session, input: ApplyInput, fence: Fence)
  * the lock: its snapshot is later.
  */
 async function beginFenced(session: Session, { dataset, key, etag, patience }: ApplyInput): Promise<Fence> {
-  const answers = await session.together([
+  const answers = await session.roundTrip([
     { text: 'begin isolation level read committed', prepared: true },
     { text: SET_LIMITS, values: [LOCK_TIMEOUT[patience], STATEMENT_TIMEOUT, WORK_MEM], prepared: true },
     { text: LOCK_DATASET, values: [dataset.name], prepared: true },
@@ -186,7 +186,7 @@ interface Merged {
 /** In one round trip, by plans made once a connection. */
 async function mergeFew(session: Session, { dataset, key, mode, target }: MergeInput): Promise<Merged> {
   const texts = target === undefined ? textsOf(dataset, mode) : makeTexts(dataset, mode, target);
-  const [superseded, merged] = await session.together([
+  const [superseded, merged] = await session.roundTrip([
     { text: texts.supersede, prepared: true },
     { text: texts.merge, values: [key], prepared: true },
   ]);
@@ -281,7 +281,7 @@ async function writeLedgerAndCommit(
     c.rejected,
     JSON.stringify(metadata),
   ];
-  await session.togetherLong([
+  await session.roundTripLong([
     { text: WRITE_LEDGER, values, prepared: true },
     ...rejectsOf(input),
     { text: 'commit', prepared: true },

@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { PostgresAddress } from './address.ts';
 import { fromPostgres } from './errors.ts';
 import type { Queryable } from './queryable.ts';
-import { Together, type Answered, type Statement } from './together.ts';
+import { RoundTrip, type Answered, type Statement } from './roundTrip.ts';
 
 /** A statement that waits for nobody answers within this, or its connection is given up. */
 const QUERY_TIMEOUT_MS = 15_000;
@@ -51,9 +51,9 @@ export interface Session extends Queryable {
    */
   queryPrepared<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** Runs statements in one round trip, in their order; the first that fails keeps those behind it from being run. */
-  together(statements: readonly Statement[]): Promise<readonly Answered[]>;
+  roundTrip(statements: readonly Statement[]): Promise<readonly Answered[]>;
   /** The same where one of them may take as long as the load's `statement_timeout`. */
-  togetherLong(statements: readonly Statement[]): Promise<readonly Answered[]>;
+  roundTripLong(statements: readonly Statement[]): Promise<readonly Answered[]>;
   /** What this connection is known to hold, until it is closed. */
   readonly memory: Map<string, number>;
 }
@@ -156,19 +156,19 @@ function createSession(client: pg.PoolClient, memory: Map<string, number>): Sess
       (await ask({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS })).rowCount ?? 0,
     queryPrepared: (text, values) =>
       run({ text, ...withValues(values), name: nameOf(text), query_timeout: PREPARED_TIMEOUT_MS }),
-    together: (statements) => together(client, statements, PREPARED_TIMEOUT_MS),
-    togetherLong: (statements) => together(client, statements, LONG_TIMEOUT_MS),
+    roundTrip: (statements) => roundTrip(client, statements, PREPARED_TIMEOUT_MS),
+    roundTripLong: (statements) => roundTrip(client, statements, LONG_TIMEOUT_MS),
   };
 }
 
-function together(
+function roundTrip(
   client: pg.PoolClient,
   statements: readonly Statement[],
   timeout: number,
 ): Promise<readonly Answered[]> {
   return new Promise((resolve, reject) => {
     client.query(
-      new Together({
+      new RoundTrip({
         statements,
         nameOf,
         timeout,

@@ -9,7 +9,7 @@ import { stagingColumns } from '../rows/stagingColumns.ts';
 import { fromPostgres } from './errors.ts';
 import { identifier } from './identifier.ts';
 import type { Session } from './pool.ts';
-import type { Statement } from './together.ts';
+import type { Statement } from './roundTrip.ts';
 
 /** PostgreSQL takes a block, or answers the end of a COPY, within this; else the attempt is given up. */
 const COPY_STALL_MS = 60_000;
@@ -30,7 +30,7 @@ export function stagingTable(dataset: Dataset): string {
 export async function openStaging(session: Session, dataset: Dataset): Promise<Staging> {
   const table = stagingTable(dataset);
   const { held, statement } = emptied(session, dataset);
-  if (statement) await session.together([statement]);
+  if (statement) await session.roundTrip([statement]);
   const stream = session.client.query(copyFrom(copySql(dataset)));
   const broken = new Promise<never>((_resolve, reject) => {
     // pg hands a lost connection to the query that is active, so this hears of both.

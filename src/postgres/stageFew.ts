@@ -12,7 +12,7 @@ export async function stageFew(
 ): Promise<number> {
   const { held, statement } = emptied(session, dataset);
   const copy = { text: copySql(dataset), prepared: true, data: blocks } as const;
-  const answers = await session.together(statement ? [statement, copy] : [copy]);
+  const answers = await session.roundTrip(statement ? [statement, copy] : [copy]);
   const staged = answers.at(-1)?.count ?? 0;
   session.memory.set(stagingTable(dataset), held + staged);
   return staged;

@@ -56,11 +56,7 @@ async function readDirect(
 }
 
 /** The body of an answer that is what was asked for; the connection of another one is destroyed. */
-function checkedBody(
-  output: Output,
-  etag: string,
-  { place }: OpenCall,
-): { body: Readable; size: number } {
+function checkedBody(output: Output, etag: string, { place }: OpenCall): { body: Readable; size: number } {
   const { Body, ContentLength, ETag } = output;
   if (!(Body instanceof Readable)) throw placed('InternalError', 'the SDK gave no stream', place);
   if (ETag !== undefined && ContentLength !== undefined && unquoted(ETag) === etag)

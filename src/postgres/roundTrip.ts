@@ -40,7 +40,7 @@ interface Field {
 
 type Done = (error: Error | null | undefined, answers?: readonly Answered[]) => void;
 
-interface TogetherInput {
+interface RoundTripInput {
   readonly statements: readonly Statement[];
   /** The name under which a text is prepared. */
   readonly nameOf: (text: string) => string;
@@ -55,16 +55,16 @@ interface TogetherInput {
  *
  * A COPY's data follows it at once. Where the COPY fails, PostgreSQL leaves the data out with the rest.
  */
-export class Together {
+export class RoundTrip {
   /** Called at the end; the driver wraps it, and calls it where a connection breaks or time is up. */
   callback: Done;
   readonly query_timeout: number;
-  private readonly input: TogetherInput;
+  private readonly input: RoundTripInput;
   private readonly answers: Answered[] = [];
   private fields: readonly Field[] = [];
   private rows: object[] = [];
 
-  constructor(input: TogetherInput) {
+  constructor(input: RoundTripInput) {
     this.input = input;
     this.callback = input.done;
     this.query_timeout = input.timeout;
