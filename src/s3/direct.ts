@@ -1,6 +1,6 @@
 /**
  * The short way for requests that come by the thousand: signed by the SDK's signer and sent by its HTTP handler, without
- * its middleware, which takes six times as much CPU as both (docs/performance.md).
+ * its middleware, which takes four times as much CPU as both (docs/decisions/0007).
  *
  * It is for the answer that is expected. Whatever else comes of a request, the caller sends the SDK's command, which
  * says what is wrong, repeats what can be repeated, and corrects a wrong clock.
