@@ -1,10 +1,17 @@
+import type { Dataset } from '../datasets/dataset.ts';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
+import { applyStaged } from '../postgres/apply.ts';
 import { loadedKeys } from '../postgres/ledger.ts';
-import type { Reject } from '../rows/row.ts';
+import type { Session } from '../postgres/pool.ts';
+import { stageFew } from '../postgres/stageFew.ts';
+import { readChangeFile } from '../rows/readFile.ts';
+import type { Reading, Reject } from '../rows/row.ts';
+import type { ZoneHistory } from '../rows/zone.ts';
+import type { ObjectStore } from '../s3/objectStore.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileResult, LoadSmallFilesInput, LoadSmallFilesResult } from './interface.ts';
 import { remembering } from './loadFile.ts';
-import { stageAndApply, type LoadJob } from './loadJob.ts';
+import { refuse } from './loadJob.ts';
 
 /** No further file is begun after this; the local activity's own bound is well above. */
 const TIME_BUDGET_MS = 3_000;
@@ -24,21 +31,24 @@ export async function loadSmallFiles(
   const dataset = findDataset(deps.datasets, input.dataset);
   const results: LoadFileResult[] = [];
   const deadline = Date.now() + TIME_BUDGET_MS;
-  const ahead = new ReadAhead(deps, input.files, attempt.signal);
   try {
     return await deps.pool.withSession(attempt.signal, async (session) => {
+      const zone = await session.zone();
+      const ahead = new ReadAhead({
+        store: deps.store,
+        dataset,
+        zone,
+        files: input.files,
+        signal: attempt.signal,
+      });
       const keys = input.files.map(({ key }) => key);
       const loaded = await loadedKeys(session, dataset.name, keys);
       for (const [index, file] of input.files.entries()) {
         if (index > 0 && Date.now() > deadline) return { results, unfinished: true };
-        const { provenance } = attempt;
-        const load = async (rejects: Reject[]): Promise<LoadFileResult> => {
-          if (loaded.has(file.key)) return { outcome: 'already' };
-          // Read before the COPY begins: an object that is gone leaves the connection as it was.
-          const body = await ahead.take(index);
-          const job: LoadJob = { dataset, file, patience: 'none', provenance, open: async () => body };
-          return stageAndApply(session, job, rejects);
-        };
+        const load = async (rejects: Reject[]): Promise<LoadFileResult> =>
+          loaded.has(file.key)
+            ? { outcome: 'already' }
+            : loadOne(session, { dataset, file, provenance: attempt.provenance, rejects }, ahead.take(index));
         results.push(await remembering(deps, { dataset, file }, load));
         if (results.at(-1)?.outcome === 'replaced') return { results };
       }
@@ -51,46 +61,76 @@ export async function loadSmallFiles(
   }
 }
 
-/** Whole small objects, read a few ahead of the one that is asked for. */
+interface LoadOneInput {
+  readonly dataset: Dataset;
+  readonly file: LoadSmallFilesInput['files'][number];
+  readonly provenance: Attempt['provenance'];
+  readonly rejects: Reject[];
+}
+
+/** Stages a file that is being read, and applies it. */
+async function loadOne(
+  session: Session,
+  { dataset, file, provenance, rejects }: LoadOneInput,
+  read: Promise<ReadFile>,
+): Promise<LoadFileResult> {
+  const startedAt = Date.now();
+  const { reading, blocks } = await read;
+  refuse(dataset, reading, rejects);
+  const staged = await stageFew(session, dataset, blocks);
+  return applyStaged(session, { ...file, dataset, reading, staged, startedAt, patience: 'none', provenance });
+}
+
+/** A small file, read and checked. */
+interface ReadFile {
+  readonly reading: Reading;
+  /** Its rows, as they are staged. */
+  readonly blocks: readonly Buffer[];
+}
+
+interface ReadAheadInput {
+  readonly store: ObjectStore;
+  readonly dataset: Dataset;
+  readonly zone: ZoneHistory;
+  readonly files: LoadSmallFilesInput['files'];
+  readonly signal: AbortSignal;
+}
+
+/** Small files, read and checked a few ahead of the one that is asked for, while PostgreSQL works on that. */
 class ReadAhead {
-  readonly #deps: Deps;
-  readonly #files: LoadSmallFilesInput['files'];
-  readonly #signal: AbortSignal;
-  readonly #bodies = new Map<number, Promise<Buffer>>();
+  readonly #input: ReadAheadInput;
+  readonly #begun = new Map<number, Promise<ReadFile>>();
 
-  constructor(deps: Deps, files: LoadSmallFilesInput['files'], signal: AbortSignal) {
-    this.#deps = deps;
-    this.#files = files;
-    this.#signal = signal;
+  constructor(input: ReadAheadInput) {
+    this.#input = input;
   }
 
-  async take(index: number): Promise<{ readonly chunks: AsyncIterable<Buffer> }> {
-    for (let i = index; i <= index + READ_AHEAD && i < this.#files.length; i++) void this.#begin(i);
-    const body = await this.#begin(index);
-    this.#bodies.delete(index);
-    return {
-      chunks: (async function* () {
-        yield body;
-      })(),
-    };
+  async take(index: number): Promise<ReadFile> {
+    for (let i = index; i <= index + READ_AHEAD && i < this.#input.files.length; i++) void this.#begin(i);
+    const file = await this.#begin(index);
+    this.#begun.delete(index);
+    return file;
   }
 
-  #begin(index: number): Promise<Buffer> {
-    const begun = this.#bodies.get(index);
+  #begin(index: number): Promise<ReadFile> {
+    const begun = this.#begun.get(index);
     if (begun) return begun;
-    const body = this.#read(index);
+    const file = this.#read(index);
     // One that fails is heard when it is asked for, if ever.
-    body.catch(() => undefined);
-    this.#bodies.set(index, body);
-    return body;
+    file.catch(() => undefined);
+    this.#begun.set(index, file);
+    return file;
   }
 
-  async #read(index: number): Promise<Buffer> {
-    const file = this.#files[index];
+  async #read(index: number): Promise<ReadFile> {
+    const { store, dataset, zone, files, signal } = this.#input;
+    const file = files[index];
     if (!file) throw new TidemarkFailure('InternalError', 'read ahead past the last file');
-    const body = await this.#deps.store.read({ key: file.key, etag: file.etag, signal: this.#signal });
-    const chunks: Buffer[] = [];
-    for await (const chunk of body.chunks) chunks.push(chunk);
-    return Buffer.concat(chunks);
+    const { chunks } = await store.read({ key: file.key, etag: file.etag, signal });
+    const blocks: Buffer[] = [];
+    // Copied: the reader writes its next rows where these are.
+    const sink = { write: async (block: Buffer): Promise<void> => void blocks.push(Buffer.from(block)) };
+    const reading = await readChangeFile({ dataset, zone, chunks, sink });
+    return { reading, blocks };
   }
 }

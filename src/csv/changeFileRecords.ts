@@ -1,6 +1,7 @@
 import { countBreaks } from './bytes.ts';
 import { csvParseRecords } from './csvParseRecords.ts';
-import type { RecordHandler, RecordSource } from './records.ts';
+import { copyOf, knownHeader, rememberHeader } from './headerMemory.ts';
+import type { CsvRecord, RecordHandler, RecordSource } from './records.ts';
 import { Scanner } from './scanner.ts';
 import { TextCheck } from './textCheck.ts';
 
@@ -52,14 +53,31 @@ export function changeFileRecords(
   };
 }
 
-/** Reads the header by csv-parse, and hands over the bytes behind it. */
+/** Takes a header that is known by its bytes; any other is read by csv-parse. Hands over the bytes behind it. */
 function headerSource(handler: RecordHandler, handOver: (rest: Rest) => Promise<void>): RecordSource {
+  let parsed: RecordSource | undefined;
+  return {
+    async feed(bytes) {
+      const known = parsed ? undefined : knownHeader(bytes);
+      if (!known) return (parsed ??= parsedHeader(handler, handOver)).feed(bytes);
+      handler(known.record);
+      const line = 1 + countBreaks(known.bytes);
+      return handOver({ bytes: bytes.subarray(known.bytes.length), line });
+    },
+    end: () => (parsed ??= parsedHeader(handler, handOver)).end(),
+  };
+}
+
+/** Reads the header by csv-parse, and hands over the bytes behind it. */
+function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<void>): RecordSource {
   const seen: Buffer[] = [];
+  let header: CsvRecord | undefined;
   let headerEnd = -1;
   const parser = csvParseRecords((record, end) => {
     // csv-parse may have found more records, but they are the scanner's.
-    if (headerEnd >= 0) return;
+    if (header) return;
     handler(record);
+    header = copyOf(record);
     headerEnd = end;
   });
 
@@ -68,14 +86,16 @@ function headerSource(handler: RecordHandler, handOver: (rest: Rest) => Promise<
     try {
       await read;
     } catch (error) {
-      if (headerEnd < 0) throw error;
+      if (!header) throw error;
     }
-    return headerEnd >= 0;
+    return header !== undefined;
   }
 
   function restWith(bytes: Buffer): Rest {
     const all = Buffer.concat([...seen, bytes]);
-    return { bytes: all.subarray(headerEnd), line: 1 + countBreaks(all.subarray(0, headerEnd)) };
+    const [first, rest] = [all.subarray(0, headerEnd), all.subarray(headerEnd)];
+    if (header) rememberHeader(first, header);
+    return { bytes: rest, line: 1 + countBreaks(first) };
   }
 
   return {

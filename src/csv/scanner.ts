@@ -22,7 +22,7 @@ export class Scanner {
   private readonly handler: RecordHandler;
   private readonly record = new RecordView();
   /** What is to be scanned, from the beginning of a record on; behind `length` there is as much room again. */
-  private bytes = Buffer.allocUnsafe(256 * 1024);
+  private bytes = Buffer.alloc(0);
   private length = 0;
   /** The file ends with these bytes. */
   private ended = false;

@@ -12,8 +12,8 @@ import type { Reading } from '../rows/row.ts';
 import { ledgerVersionSql, type Comparison } from './compareAhead.ts';
 import type { MergeMode } from './merge.ts';
 import { checkAccounts, mergeCompared, mergeStaged } from './mergeStaged.ts';
-import { plainName } from './identifier.ts';
 import type { Session } from './pool.ts';
+import type { Statement } from './roundTrip.ts';
 
 /** How long to wait for the dataset's row. */
 export type LockPatience = 'none' | 'bounded';
@@ -70,8 +70,8 @@ interface Fence {
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  await session.queryLong(`begin isolation level read committed; ${lock(input)}`);
-  return decide(session, input, () => mergeStaged(session, input));
+  const fence = await fenced(session, input, [BEGIN]);
+  return decide(session, input, fence, () => mergeStaged(session, input));
 }
 
 /**
@@ -83,34 +83,35 @@ export async function applyCompared(
   input: ApplyInput,
   comparison: Comparison,
 ): Promise<ApplyResult | undefined> {
-  await session.queryLong(`begin isolation level read committed; ${lock(input)}`);
-  return decide(session, input, async ({ ledgerVersion }) =>
-    input.reading.mayRepeat || comparison.ledgerVersion !== ledgerVersion
-      ? undefined
-      : mergeCompared(session, input, comparison),
-  );
+  const fence = await fenced(session, input, [BEGIN]);
+  const holds = !input.reading.mayRepeat && comparison.ledgerVersion === fence.ledgerVersion;
+  if (!holds && !refusalOf(fence, input)) {
+    await session.query('rollback');
+    return undefined;
+  }
+  return decide(session, input, fence, () => mergeCompared(session, input, comparison));
 }
 
 /** Applies a file whose rows the session's open transaction has written into the empty table, all or nothing. */
 export async function applyFilled(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  await session.queryLong(lock(input));
-  return decide(session, input, async () =>
-    checkAccounts(input.reading, input.staged, { ...NOTHING, inserted: input.staged }),
+  const { reading, staged } = input;
+  const fence = await fenced(session, input);
+  return decide(session, input, fence, async () =>
+    checkAccounts(reading, staged, { inserted: staged, updated: 0, unchanged: 0, stale: 0 }),
   );
 }
 
-/** Ends the transaction that holds the fence. @param merge writes the rows; undefined, and all is undone, where it cannot */
-async function decide<Merged extends RowCounts | undefined>(
+/** Ends the transaction that holds the fence. @param merge writes the rows, and counts them */
+async function decide(
   session: Session,
   input: ApplyInput,
-  merge: (fence: Fence) => Promise<Merged>,
-): Promise<ApplyResult | Exclude<Merged, RowCounts>> {
-  const fence = await readFence(session, input);
+  fence: Fence,
+  merge: () => Promise<RowCounts>,
+): Promise<ApplyResult> {
   const refusal = refusalOf(fence, input);
-  const merged = refusal ? undefined : await merge(fence);
-  const result = merged ? await record(session, input, fence, merged) : refusal;
-  await session.queryLong(merged ? 'commit' : 'rollback');
-  return result as ApplyResult | Exclude<Merged, RowCounts>;
+  if (!refusal) return record(session, input, fence, await merge());
+  await session.query('rollback');
+  return refusal;
 }
 
 /** Why the file is not to be applied, if it is not. */
@@ -126,7 +127,7 @@ function refusalOf(fence: Fence, { dataset, key, mode, reading }: ApplyInput): A
   return undefined;
 }
 
-/** Writes the deed into the ledger. */
+/** Writes the deed into the ledger, and commits. */
 async function record(
   session: Session,
   input: ApplyInput,
@@ -137,46 +138,56 @@ async function record(
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
-  await writeLedger(session, input, exportType, counts, watermark, seconds);
+  await writeLedgerAndCommit(session, input, exportType, counts, watermark, seconds);
   return { outcome: 'applied', exportType, counts, watermark, seconds };
 }
 
-const NOTHING = { inserted: 0, updated: 0, unchanged: 0, stale: 0 };
+const BEGIN: Statement = { text: 'begin isolation level read committed', prepared: true };
 
-/** Locks the dataset's row, in one round trip. What the ledger says is asked after, on a later snapshot. */
-function lock({ dataset, patience }: ApplyInput): string {
-  return `
-set local lock_timeout = '${LOCK_TIMEOUT[patience]}';
-set local statement_timeout = '${STATEMENT_TIMEOUT}';
-set local work_mem = '${WORK_MEM}';
-select from tickets.dataset_state where dataset = '${plainName(dataset.name)}' for update`;
-}
-
-async function readFence(session: Session, { dataset, key, etag }: ApplyInput): Promise<Fence> {
-  const [fence] = await session.queryPrepared<Fence & { locked: boolean }>(
-    `select
-       exists (select from tickets.dataset_state where dataset = $1) as locked,
-       ${ledgerVersionSql('$1')} as "ledgerVersion",
-       (select metadata ->> 'source_max_key' from tickets.import_meta
-         where dataset = $1 and metadata ? 'source_max_key'
-         order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
-       exists (select from tickets.import_meta
-         where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
-       exists (select from tickets.import_meta
-         where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped,
-       exists (select from tickets.import_failures
-         where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
-           and source_key collate "C" > coalesce((
-             select metadata ->> 'source_max_key' from tickets.import_meta
-             where dataset = $1 and metadata ? 'source_max_key'
-             order by (metadata ->> 'source_max_key') collate "C" desc limit 1), '')) as stopped`,
-    [dataset.name, key, etag],
-  );
+/**
+ * Locks the dataset's row and asks the ledger, in one round trip. The question is a statement of its own, behind the
+ * lock: its snapshot is later.
+ */
+async function fenced(
+  session: Session,
+  { dataset, key, etag, patience }: ApplyInput,
+  before: readonly Statement[] = [],
+): Promise<Fence> {
+  const answers = await session.roundTrip([
+    ...before,
+    { text: SET_LIMITS, values: [LOCK_TIMEOUT[patience], STATEMENT_TIMEOUT, WORK_MEM], prepared: true },
+    { text: LOCK_DATASET, values: [dataset.name], prepared: true },
+    { text: FENCE, values: [dataset.name, key, etag], prepared: true },
+  ]);
+  const fence = answers.at(-1)?.rows[0] as (Fence & { locked: boolean }) | undefined;
   if (!fence?.locked) {
     throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
   }
   return fence;
 }
+
+const SET_LIMITS = `select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
+  set_config('work_mem', $3, true)`;
+
+const LOCK_DATASET = 'select from tickets.dataset_state where dataset = $1 for update';
+
+const FENCE = `
+select
+  exists (select from tickets.dataset_state where dataset = $1) as locked,
+  ${ledgerVersionSql('$1')} as "ledgerVersion",
+  (select metadata ->> 'source_max_key' from tickets.import_meta
+    where dataset = $1 and metadata ? 'source_max_key'
+    order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
+  exists (select from tickets.import_meta
+    where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
+  exists (select from tickets.import_meta
+    where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped,
+  exists (select from tickets.import_failures
+    where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
+      and source_key collate "C" > coalesce((
+        select metadata ->> 'source_max_key' from tickets.import_meta
+        where dataset = $1 and metadata ? 'source_max_key'
+        order by (metadata ->> 'source_max_key') collate "C" desc limit 1), '')) as stopped`;
 
 /** @throws TidemarkFailure BaselineTooSmall where the dataset asks for more rows */
 export function checkBaseline(dataset: Dataset, reading: Reading): void {
@@ -187,7 +198,7 @@ export function checkBaseline(dataset: Dataset, reading: Reading): void {
   );
 }
 
-async function writeLedger(
+async function writeLedgerAndCommit(
   session: Session,
   input: ApplyInput,
   exportType: string,
@@ -208,37 +219,41 @@ async function writeLedger(
     seconds,
     ...provenance,
   };
-  await session.queryPrepared(
-    `with ledger as (
-       insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
-         rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)
-       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)
-     )
-     update tickets.import_failures set resolved_at = clock_timestamp(), resolution = $3
-     where dataset = $1 and source_key = $2 and resolved_at is null`,
-    [
-      dataset.name,
-      key,
-      exportType,
-      c.read,
-      c.inserted,
-      c.updated,
-      c.unchanged,
-      c.superseded,
-      c.stale,
-      c.alarm,
-      c.sentinel,
-      c.rejected,
-      JSON.stringify(metadata),
-    ],
-  );
-  await recordRejects(session, input);
+  const values = [
+    dataset.name,
+    key,
+    exportType,
+    c.read,
+    c.inserted,
+    c.updated,
+    c.unchanged,
+    c.superseded,
+    c.stale,
+    c.alarm,
+    c.sentinel,
+    c.rejected,
+    JSON.stringify(metadata),
+  ];
+  await session.roundTripLong([
+    { text: WRITE_LEDGER, values, prepared: true },
+    ...rejectsOf(input),
+    { text: 'commit', prepared: true },
+  ]);
 }
 
+const WRITE_LEDGER = `
+with ledger as (
+  insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
+    rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)
+)
+update tickets.import_failures set resolved_at = clock_timestamp(), resolution = $3
+where dataset = $1 and source_key = $2 and resolved_at is null`;
+
 /** Rejected rows within the dataset's allowance are kept beside the rows that were applied. */
-async function recordRejects(session: Session, { dataset, key, etag, reading }: ApplyInput): Promise<void> {
-  if (reading.rejects.length === 0) return;
-  await session.query(INSERT_REJECTS, [dataset.name, key, etag, JSON.stringify(reading.rejects)]);
+function rejectsOf({ dataset, key, etag, reading }: ApplyInput): readonly Statement[] {
+  if (reading.rejects.length === 0) return [];
+  return [{ text: INSERT_REJECTS, values: [dataset.name, key, etag, JSON.stringify(reading.rejects)] }];
 }
 
 /** Keeps rejected rows: $1 dataset, $2 key, $3 ETag, $4 a JSON array of `Reject`. */

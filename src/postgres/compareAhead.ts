@@ -11,13 +11,12 @@
 
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
-import { stagingColumns } from '../rows/stagingColumns.ts';
 import { BlockQueue } from './blockQueue.ts';
 import { openCopy, type CopyIn } from './copyIn.ts';
 import { identifier } from './identifier.ts';
 import { isSame } from './merge.ts';
 import type { Session } from './pool.ts';
-import { createStagingTable, emptyStaging, rememberStaged } from './stage.ts';
+import { createStagingTable, emptied, rememberStaged, stagedColumns } from './stage.ts';
 import { stagingTable, stretchTable, targetTable } from './tables.ts';
 
 /** Bytes of a stretch: long enough that its three round trips cost nothing. */
@@ -46,7 +45,8 @@ export interface Comparison {
 
 /** As `openStaging`, for files of some size. */
 export async function openComparedStaging(session: Session, dataset: Dataset): Promise<ComparedStaging> {
-  await emptyStaging(session, dataset);
+  const { held, statement } = emptied(session, dataset);
+  if (statement) await session.roundTrip([statement]);
   const blocks = new BlockQueue();
   const comparer = new Comparer(session, dataset);
   let rows = 0;
@@ -69,7 +69,7 @@ export async function openComparedStaging(session: Session, dataset: Dataset): P
     async finish() {
       blocks.end();
       await staged;
-      rememberStaged(session, dataset, rows);
+      rememberStaged(session, dataset, held + rows);
       return rows;
     },
     get found() {
@@ -94,11 +94,7 @@ class Comparer {
   async open(): Promise<CopyIn> {
     await emptyStretch(this.session, this.dataset);
     if (!this.begun) await this.begin();
-    return openCopy(
-      this.session,
-      `pg_temp.${stretchTable(this.dataset)}`,
-      stagingColumns(this.dataset).map(identifier),
-    );
+    return openCopy(this.session, `pg_temp.${stretchTable(this.dataset)}`, stagedColumns(this.dataset));
   }
 
   /** Compares the stretch, and stages what is new or differs. */
@@ -139,7 +135,7 @@ async function emptyStretch(session: Session, dataset: Dataset): Promise<void> {
  */
 function compareSql(dataset: Dataset): string {
   const pk = identifier(dataset.primaryKey);
-  const columns = stagingColumns(dataset).map(identifier);
+  const columns = stagedColumns(dataset);
   return `
 with looked as materialized (
   select s.source_line, t.same is not true as changed

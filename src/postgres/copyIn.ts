@@ -9,8 +9,8 @@ import type { Session } from './pool.ts';
 const COPY_STALL_MS = 60_000;
 
 /** What COPY's binary format begins with (no flags, no extension) and ends with. */
-const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-const TRAILER = Buffer.from([0xff, 0xff]);
+export const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+export const TRAILER = Buffer.from([0xff, 0xff]);
 
 /** A COPY in progress. */
 export interface CopyIn extends RowSink {
@@ -20,9 +20,7 @@ export interface CopyIn extends RowSink {
 
 /** Begins a COPY of tuples in binary format into a table's columns; all names quoted. */
 export function openCopy(session: Session, table: string, columns: readonly string[]): CopyIn {
-  const stream = session.client.query(
-    copyFrom(`copy ${table} (${columns.join(', ')}) from stdin with (format binary)`),
-  );
+  const stream = session.client.query(copyFrom(copySql(table, columns)));
   const broken = new Promise<never>((_resolve, reject) => {
     // pg hands a lost connection to the query that is active, so this hears of both.
     stream.on('error', (error) => reject(fromPostgres(error)));
@@ -44,6 +42,11 @@ export function openCopy(session: Session, table: string, columns: readonly stri
       return stream.rowCount;
     },
   };
+}
+
+/** A COPY of tuples in binary format; all names quoted. */
+export function copySql(table: string, columns: readonly string[]): string {
+  return `copy ${table} (${columns.join(', ')}) from stdin with (format binary)`;
 }
 
 async function inTime<T>(work: Promise<T>): Promise<T> {

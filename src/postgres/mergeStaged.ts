@@ -7,6 +7,7 @@ import type { Reading } from '../rows/row.ts';
 import type { Comparison } from './compareAhead.ts';
 import { mergeChangedSql, mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
 import type { Session } from './pool.ts';
+import type { Statement } from './roundTrip.ts';
 
 /** Up to this many staged rows a merge is planned once a connection; above, for each file, whose size decides. */
 const FEW_ROWS = 1_000;
@@ -29,16 +30,64 @@ export interface MergeInput {
  * @throws TidemarkFailure AccountingMismatch where the counts do not add up
  */
 export async function mergeStaged(session: Session, input: MergeInput): Promise<RowCounts> {
-  const { dataset, key, mode, reading, staged, target } = input;
-  const run = staged <= FEW_ROWS ? session.queryPrepared : session.queryLong;
-  let superseded = 0;
-  if (reading.mayRepeat) {
-    const [found] = await run<{ superseded: number }>(supersedeSql(dataset));
-    superseded = found?.superseded ?? 0;
-  }
-  const [merged] = await run<MergeCounts>(mergeSql(dataset, mode, target), [key]);
+  const { reading, staged } = input;
+  const { merged, superseded } =
+    staged <= FEW_ROWS ? await mergeFew(session, input) : await mergeMany(session, input);
   if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
   return checkAccounts(reading, staged, merged, superseded);
+}
+
+interface Merged {
+  readonly merged: MergeCounts | undefined;
+  readonly superseded: number;
+}
+
+/** In one round trip, by plans made once a connection. */
+async function mergeFew(
+  session: Session,
+  { dataset, key, mode, reading, target }: MergeInput,
+): Promise<Merged> {
+  const texts = target === undefined ? textsOf(dataset, mode) : makeTexts(dataset, mode, target);
+  const merge: Statement = { text: texts.merge, values: [key], prepared: true };
+  if (!reading.mayRepeat) {
+    const [merged] = await session.roundTrip([merge]);
+    return { superseded: 0, merged: merged?.rows[0] as MergeCounts | undefined };
+  }
+  const [superseded, merged] = await session.roundTrip([{ text: texts.supersede, prepared: true }, merge]);
+  return {
+    superseded: (superseded?.rows[0] as { superseded: number } | undefined)?.superseded ?? 0,
+    merged: merged?.rows[0] as MergeCounts | undefined,
+  };
+}
+
+async function mergeMany(
+  session: Session,
+  { dataset, key, mode, reading, target }: MergeInput,
+): Promise<Merged> {
+  const [found] = reading.mayRepeat
+    ? await session.queryLong<{ superseded: number }>(supersedeSql(dataset))
+    : [];
+  const [merged] = await session.queryLong<MergeCounts>(mergeSql(dataset, mode, target), [key]);
+  return { superseded: found?.superseded ?? 0, merged };
+}
+
+interface Texts {
+  readonly supersede: string;
+  readonly merge: string;
+}
+
+const texts = new WeakMap<Dataset, Map<MergeMode, Texts>>();
+
+/** The texts of a dataset's own merge, made once: their making takes longer than a small merge's other work here. */
+function textsOf(dataset: Dataset, mode: MergeMode): Texts {
+  const known = texts.get(dataset) ?? new Map<MergeMode, Texts>();
+  const made = known.get(mode) ?? makeTexts(dataset, mode);
+  texts.set(dataset, known.set(mode, made));
+  return made;
+}
+
+function makeTexts(dataset: Dataset, mode: MergeMode, target?: string): Texts {
+  return { supersede: supersedeSql(dataset), merge: mergeSql(dataset, mode, target) };
 }
 
 /** Merges what a comparison has left to be merged, in the order of files; it must still be true. */

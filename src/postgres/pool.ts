@@ -6,6 +6,7 @@ import { fromPostgres } from './errors.ts';
 import type { ZoneHistory } from '../rows/zone.ts';
 import type { Queryable } from './queryable.ts';
 import { readZoneHistory } from './zoneHistory.ts';
+import { RoundTrip, type Answered, type Statement } from './roundTrip.ts';
 
 /** A statement that waits for nobody answers within this, or its connection is given up. */
 const QUERY_TIMEOUT_MS = 15_000;
@@ -46,8 +47,6 @@ export interface Session extends Queryable {
   readonly client: pg.PoolClient;
   /** Runs one statement that may take as long as the load's `statement_timeout`. */
   queryLong<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
-  /** Runs one such statement that returns no rows. @returns how many rows it wrote */
-  executeLong(text: string, values?: readonly unknown[]): Promise<number>;
   /**
    * A statement parsed and planned once a connection: for statements that run for every small file. Its plan may be the
    * one made for earlier values, so it is not for statements whose cost depends on them.
@@ -55,6 +54,10 @@ export interface Session extends Queryable {
   queryPrepared<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** What the server knows of the stamps' zone; asked once a pool. */
   zone(): Promise<ZoneHistory>;
+  /** Runs statements in one round trip, in their order; the first that fails keeps those behind it from being run. */
+  roundTrip(statements: readonly Statement[]): Promise<readonly Answered[]>;
+  /** The same where one of them may take as long as the load's `statement_timeout`. */
+  roundTripLong(statements: readonly Statement[]): Promise<readonly Answered[]>;
   /** What this connection is known to hold, until it is closed. */
   readonly memory: Map<string, number>;
 }
@@ -160,11 +163,28 @@ function createSession(client: pg.PoolClient): Omit<Session, 'memory' | 'zone'> 
     client,
     query: (text, values) => run({ text, ...withValues(values), query_timeout: QUERY_TIMEOUT_MS }),
     queryLong: (text, values) => run({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS }),
-    executeLong: async (text, values) =>
-      (await ask({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS })).rowCount ?? 0,
     queryPrepared: (text, values) =>
       run({ text, ...withValues(values), name: nameOf(text), query_timeout: PREPARED_TIMEOUT_MS }),
+    roundTrip: (statements) => roundTrip(client, statements, PREPARED_TIMEOUT_MS),
+    roundTripLong: (statements) => roundTrip(client, statements, LONG_TIMEOUT_MS),
   };
+}
+
+function roundTrip(
+  client: pg.PoolClient,
+  statements: readonly Statement[],
+  timeout: number,
+): Promise<readonly Answered[]> {
+  return new Promise((resolve, reject) => {
+    client.query(
+      new RoundTrip({
+        statements,
+        nameOf,
+        timeout,
+        done: (error, answers) => (answers ? resolve(answers) : reject(fromPostgres(error))),
+      }),
+    );
+  });
 }
 
 /** Without values a text may hold several statements. */

@@ -5,13 +5,14 @@ import { stagingColumns } from '../rows/stagingColumns.ts';
 import { openCopy, type CopyIn } from './copyIn.ts';
 import { identifier } from './identifier.ts';
 import type { Session } from './pool.ts';
+import type { Statement } from './roundTrip.ts';
 import { stagingTable } from './tables.ts';
 
 /** Empties (or creates) the staging table and opens the COPY. Nothing is locked while it runs. */
 export async function openStaging(session: Session, dataset: Dataset): Promise<CopyIn> {
-  const held = await emptyStaging(session, dataset);
-  const columns = stagingColumns(dataset).map(identifier);
-  const copy = openCopy(session, `pg_temp.${stagingTable(dataset)}`, columns);
+  const { held, statement } = emptied(session, dataset);
+  if (statement) await session.roundTrip([statement]);
+  const copy = openCopy(session, `pg_temp.${stagingTable(dataset)}`, stagedColumns(dataset));
   return {
     write: (block) => copy.write(block),
     async finish() {
@@ -20,6 +21,11 @@ export async function openStaging(session: Session, dataset: Dataset): Promise<C
       return rows;
     },
   };
+}
+
+/** The columns of a staged row, quoted. */
+export function stagedColumns(dataset: Dataset): readonly string[] {
+  return stagingColumns(dataset).map(identifier);
 }
 
 /** Creates a table for rows on their way. */
@@ -34,26 +40,24 @@ export function createStagingTable(dataset: Dataset, table: string): string {
  * A staging table is emptied by `delete`, three times as fast, until it has held this many rows since it was last
  * truncated: nobody vacuums a temporary table, so deleted rows stay in its pages.
  */
-const FEW_ROWS = 10_000;
+const FEW_ROWS = 2_000;
 
 /**
- * Empties the staging table, or creates it where this connection has none.
+ * How the staging table is emptied, or created where this connection has none: by no statement where it is empty.
  *
- * @returns the rows, deleted ones too, that it has held since it was last truncated
+ * @returns also the rows, deleted ones too, that it has then held since it was last truncated
  */
-export async function emptyStaging(session: Session, dataset: Dataset): Promise<number> {
+export function emptied(
+  session: Session,
+  dataset: Dataset,
+): { readonly held: number; readonly statement?: Statement } {
   const table = stagingTable(dataset);
   const held = session.memory.get(table);
-  if (held === undefined) {
-    await session.query(createStagingTable(dataset, table));
-  } else if (held > FEW_ROWS) {
-    await session.query(`truncate ${table}`);
-  } else if (held > 0) {
-    await session.queryPrepared(`delete from ${table}`);
-  }
   // Until the COPY ends well nobody knows what it holds, and a connection on which it does not is destroyed.
   rememberStaged(session, dataset, FEW_ROWS + 1);
-  return held === undefined || held > FEW_ROWS ? 0 : held;
+  if (held === undefined) return { held: 0, statement: { text: createStagingTable(dataset, table) } };
+  if (held > FEW_ROWS) return { held: 0, statement: { text: `truncate ${table}` } };
+  return held > 0 ? { held, statement: { text: `delete from ${table}`, prepared: true } } : { held };
 }
 
 /** Remembers how many rows, deleted ones too, the staging table holds. */

@@ -5,6 +5,9 @@ import type { RowSink } from './row.ts';
 const BLOCK_BYTES = 256 * 1024;
 /** What a block grows beyond that before it is written: the rows of one piece of the file. */
 const OVERHANG = 128 * 1024;
+/** Bytes of the first one, which grows: most files are small, and a worker reads thousands of them. */
+const FIRST_BYTES = 8 * 1024;
+const NO_BYTES = Buffer.alloc(0);
 /** Blocks on their way at most: what can be read while PostgreSQL is busy otherwise, 9 MiB. */
 const MAX_UNDERWAY = 24;
 /** The longest value of a type of fixed length, with its length before it. */
@@ -40,7 +43,9 @@ export class CopyBlock {
   private readonly sink: RowSink;
   private readonly fields: number;
   private readonly rowEnd: RowEnd;
-  private bytes: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES + OVERHANG);
+  private bytes: Buffer = NO_BYTES;
+  /** How many bytes the next buffer has at least. */
+  private least = FIRST_BYTES;
   private readonly free: Buffer[] = [];
   private readonly underway: Promise<unknown>[] = [];
   private failed: { readonly error: unknown } | undefined;
@@ -157,15 +162,16 @@ export class CopyBlock {
     if (this.failed) throw this.failed.error;
     if (this.row === 0) return;
     const { bytes } = this;
+    this.least = BLOCK_BYTES + OVERHANG;
     const written = this.sink.write(bytes.subarray(0, this.row)).then(
-      () => this.free.push(bytes),
+      () => bytes.length >= this.least && this.free.push(bytes),
       (error: unknown) => (this.failed ??= { error }),
     );
     this.underway.push(written);
     void written.then(() => this.underway.shift());
     if (this.free.length === 0 && this.underway.length >= MAX_UNDERWAY) await this.underway[0];
     // Buffers are used again: what is allocated outside of its heap makes the runtime collect garbage, at a tenth of the time.
-    this.bytes = this.free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES + OVERHANG);
+    this.bytes = this.free.pop() ?? NO_BYTES;
     this.drop();
   }
 
@@ -215,7 +221,7 @@ export class CopyBlock {
 
   private reserve(length: number): void {
     if (this.at + length <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(2 * this.bytes.length + length);
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.least, 2 * this.bytes.length + length));
     this.bytes.copy(larger, 0, 0, this.at);
     this.bytes = larger;
   }

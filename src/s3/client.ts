@@ -2,6 +2,8 @@
 
 import { S3Client } from '@aws-sdk/client-s3';
 import { TidemarkFailure } from '../domain/failures.ts';
+import { learnWay } from './direct.ts';
+import type { DirectWay } from './direct.ts';
 
 /** Options of `createObjectStore`; what is absent here comes from the AWS SDK's own variables and files. */
 export interface ObjectStoreOptions {
@@ -42,6 +44,8 @@ export interface S3Context {
   readonly learnt: {
     /** Whether a copy of a plain object has its source's ETag; under KMS it has not. */
     copiesKeepEtag?: boolean;
+    /** How `sendDirect` reaches the bucket's objects. */
+    way?: DirectWay;
   };
 }
 
@@ -77,7 +81,9 @@ export function openContext(options: ObjectStoreOptions): S3Context {
   }
   if (!(Number.isInteger(context.partSize) && context.partSize >= 5 * MIB && context.partSize <= 5 * GIB))
     throw new TidemarkFailure('BadRequest', 'partSize must be a whole number of bytes from 5 MiB to 5 GiB');
-  return { ...context, client: openClient(options, context) };
+  const client = openClient(options, context);
+  learnWay(client, context.learnt);
+  return { ...context, client };
 }
 
 function openClient(options: ObjectStoreOptions, limits: Omit<S3Context, 'client'>): S3Client {

@@ -5,6 +5,7 @@ import { call } from './call.ts';
 import { isCopyOf } from './carried.ts';
 import type { S3Context } from './client.ts';
 import { copy } from './copy.ts';
+import { textDirect } from './direct.ts';
 import { placed } from './errors.ts';
 import { see } from './head.ts';
 import type { SeenObject } from './head.ts';
@@ -76,12 +77,14 @@ async function findPlace(context: S3Context, input: MoveInput, source: SeenObjec
 
 /** Deletes the source, on condition that it still has its ETag. */
 export async function remove(context: S3Context, { from, etag, signal }: MoveInput): Promise<void> {
-  await call(context, { operation: 'DeleteObject', key: from, etag, signal }, (options) =>
-    context.client.send(
+  await call(context, { operation: 'DeleteObject', key: from, etag, signal }, async (options) => {
+    const request = { method: 'DELETE', key: from, headers: { 'if-match': quoted(etag) } } as const;
+    if ((await textDirect(context, request, { expected: 204, options })) !== undefined) return;
+    await context.client.send(
       new DeleteObjectCommand({ Bucket: context.bucket, Key: from, IfMatch: quoted(etag) }),
       options,
-    ),
-  );
+    );
+  });
 }
 
 /**

@@ -37,8 +37,13 @@ export async function startFake(answer: RequestListener): Promise<HttpFake> {
   };
 }
 
-/** What becomes of one request on its way: nothing special, or its connection is cut before or after it was served. */
-export type Fate = 'pass' | 'cut before' | 'cut after';
+/**
+ * What becomes of one request on its way: nothing special; its connection is cut before or after it was served; or it is
+ * not served, and its answer begins as a success and ends with an error, as S3's answer to a copy may.
+ */
+export type Fate = 'pass' | 'cut before' | 'cut after' | 'fail in a 200';
+
+const ERROR = '<?xml version="1.0"?>\n\n<Error><Code>InternalError</Code><Message>later</Message></Error>';
 
 /** A proxy before a real server that cuts connections where it is told to. */
 export function startCutter(
@@ -48,6 +53,7 @@ export function startCutter(
   return startFake((req, res) => {
     void Promise.resolve(fateOf(req)).then((fate) => {
       if (fate === 'cut before') req.socket.destroy();
+      else if (fate === 'fail in a 200') res.writeHead(200).end(ERROR);
       else forward(target, req, res, fate);
     });
   });

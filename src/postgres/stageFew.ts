@@ -1,0 +1,23 @@
+/** Staging the rows of a small file, which are all there: emptying and COPY in one round trip. */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import type { Session } from './pool.ts';
+import { copySql, SIGNATURE, TRAILER } from './copyIn.ts';
+import { emptied, rememberStaged, stagedColumns } from './stage.ts';
+import { stagingTable } from './tables.ts';
+
+/** Stages rows, in blocks of COPY's format. @returns the rows that PostgreSQL counted */
+export async function stageFew(
+  session: Session,
+  dataset: Dataset,
+  blocks: readonly Buffer[],
+): Promise<number> {
+  const { held, statement } = emptied(session, dataset);
+  const data = [SIGNATURE, ...blocks, TRAILER];
+  const text = copySql(`pg_temp.${stagingTable(dataset)}`, stagedColumns(dataset));
+  const copy = { text, prepared: true, data } as const;
+  const answers = await session.roundTrip(statement ? [statement, copy] : [copy]);
+  const staged = answers.at(-1)?.count ?? 0;
+  rememberStaged(session, dataset, held + staged);
+  return staged;
+}
