@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { smallDeltas } from './bench/backlog.ts';
 import { judged, SECTIONS, type Figure, type SectionName } from './bench/figure.ts';
 import { openGround, type Ground } from './bench/ground.ts';
-import { nothingPending } from './bench/idle.ts';
+import { nothingPending, SETTLE_MS } from './bench/idle.ts';
 import { explainLoads, profileLoads } from './bench/inspect.ts';
 import { againstPeers, againstPsql, type SectionInput } from './bench/loads.ts';
 import { describeMachine, version } from './bench/machine.ts';
@@ -53,7 +53,11 @@ const options = new Command('npm run bench --')
   )
   .option('--peers', "installs what section b wants of Python's packages into the user's cache, 500 MB")
   .option('--directory <path>', 'where the servers and files lie: on a disk', tmpdir())
-  .option('--results <directory>', 'gets the figures as JSON, with their samples, and as Markdown', 'bench-results')
+  .option(
+    '--results <directory>',
+    'gets the figures as JSON, with their samples, and as Markdown',
+    'bench-results',
+  )
   .addOption(
     new Option('--publish', 'puts the tables into README.md and docs/performance.md').conflicts('smoke'),
   )
@@ -140,7 +144,7 @@ async function section(name: SectionName, input: SectionInput): Promise<Figure[]
         scales: options.scale ?? (options.smoke ? [1, 10] : [1, 10, 50]),
       });
     case 'e':
-      return nothingPending(input);
+      return nothingPending({ ...input, settleMs: options.smoke ? 0 : SETTLE_MS });
   }
 }
 

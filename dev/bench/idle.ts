@@ -14,10 +14,12 @@ interface Written {
   readonly bytes: number;
 }
 
-/** After a write PostgreSQL's background writer logs a snapshot, once, within 15 s: it is waited for. */
-const SETTLE_MS = 16_000;
+/** After a write PostgreSQL's background writer logs a snapshot, once, within 15 s. */
+export const SETTLE_MS = 16_000;
 
-export async function nothingPending({ ground, unit, runs: rounds, say }: SectionInput): Promise<Figure[]> {
+/** @param input.settleMs how long what PostgreSQL has still to write is waited for */
+export async function nothingPending(input: SectionInput & { readonly settleMs: number }): Promise<Figure[]> {
+  const { ground, unit, runs: rounds, settleMs, say } = input;
   await emptyBucket(ground);
   await forgetLoads(ground);
   await reset(ground, OURS, 'empty');
@@ -28,10 +30,11 @@ export async function nothingPending({ ground, unit, runs: rounds, say }: Sectio
   await runs.run();
   say('  waiting until PostgreSQL has nothing left to write');
   await ground.sql('checkpoint');
-  await delay(SETTLE_MS, undefined, { signal: ground.signal });
+  await delay(settleMs, undefined, { signal: ground.signal });
   const samples: { ms: number; events: number; activities: number; transactions: number; bytes: number }[] =
     [];
   for (let round = 0; round < rounds; round++) {
+    ground.yardstick.take();
     const before = await written(ground);
     const { ms, events, activities, result } = await runs.run();
     const after = await written(ground);

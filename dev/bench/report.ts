@@ -77,7 +77,7 @@ function remarks({ figures, machine, yardstick, notes, runs, smoke }: Report): s
   const sections = new Set(figures.map(({ id }) => id.slice(0, 1) as SectionName));
   const about = [...sections].map((name) => `${name}: ${SECTIONS[name]}`).join('; ');
   return [
-    about,
+    ...(about === '' ? [] : [about]),
     `Medians of ${runs} ${runs === 1 ? 'run' : 'interleaved runs'}; ratios are taken pair by pair.`,
     ...noiseOf(figures, yardstick),
     ...(smoke ? ['A smoke run: its sizes are too small to say anything of speed.'] : []),
