@@ -59,7 +59,10 @@ const options = new Command('npm run bench --')
     'bench-results',
   )
   .addOption(
-    new Option('--publish', 'puts the tables into README.md and docs/performance.md').conflicts('smoke'),
+    new Option('--publish', 'puts the tables into README.md and docs/performance.md').conflicts([
+      'smoke',
+      'only',
+    ]),
   )
   .option(
     '--profile <directory>',

@@ -50,18 +50,28 @@ export async function nothingPending(input: SectionInput & { readonly settleMs: 
   await runs.close();
   const of = (name: keyof (typeof samples)[number]): number[] => samples.map((sample) => sample[name]);
   return [
-    { id: 'e.time', what: 'a run with nothing pending, from start to result', unit: 'ms', samples: of('ms') },
-    { id: 'e.events', what: '… events of its history', unit: 'count', samples: of('events') },
-    { id: 'e.activities', what: '… activities, local ones too', unit: 'count', samples: of('activities') },
+    { id: 'e.time', what: 'a run with nothing pending: from start to result', unit: 'ms', samples: of('ms') },
+    {
+      id: 'e.events',
+      what: 'a run with nothing pending: events of its history',
+      unit: 'count',
+      samples: of('events'),
+    },
+    {
+      id: 'e.activities',
+      what: 'a run with nothing pending: activities, local ones too',
+      unit: 'count',
+      samples: of('activities'),
+    },
     {
       id: 'e.writers',
-      what: '… transactions that write to PostgreSQL',
+      what: 'a run with nothing pending: transactions that write to PostgreSQL',
       unit: 'count',
       samples: of('transactions'),
     },
     {
       id: 'e.wal',
-      what: '… WAL, what PostgreSQL writes by itself included',
+      what: 'a run with nothing pending: WAL, what PostgreSQL writes by itself included',
       unit: 'bytes',
       samples: of('bytes'),
     },

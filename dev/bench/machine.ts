@@ -17,7 +17,7 @@ export async function describeMachine({ sql }: Ground, load: number): Promise<Ma
   return {
     CPU: `${cpus().length} × ${cpu?.model ?? arch()}`,
     memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
-    system: `${type()} ${release()}`,
+    system: `${type()} ${release().split('.').slice(0, 2).join('.')}`,
     'load before': load.toFixed(1),
     Node: process.version,
     PostgreSQL: server?.version ?? 'unknown',

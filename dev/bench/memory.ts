@@ -45,19 +45,19 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[]> {
   return [
     {
       id: 'd.start',
-      what: 'peak memory of the worker, started',
+      what: 'peak memory of the worker: started',
       unit: 'MB',
       samples: lives.map(({ start }) => start / MB),
     },
     ...scales.map((scale, at): Figure => ({
       id: `d.memory.${scale}`,
-      what: `… after a file of ${scale}×`,
+      what: `peak memory of the worker: after a file of ${scale}×`,
       unit: 'MB',
       samples: peaks(at),
     })),
     {
       id: 'd.growth',
-      what: `peak memory, ${scales[last]}× over ${scales[first]}×`,
+      what: `peak memory of the worker: ${scales[last]}× over ${scales[first]}×`,
       unit: 'ratio',
       samples: ratios(peaks(last), peaks(first)),
     },

@@ -32,7 +32,7 @@ export interface Packages {
 /** Packages are downloaded, once a user. */
 const INSTALL_MS = 15 * 60_000;
 /** The end of what pip says of a failure. */
-const SAID_CHARACTERS = 300;
+const SAID_CHARACTERS = 2_000;
 
 /**
  * Finds, and if asked to installs, what there can be here. What there is not is noted, with the reason.
@@ -58,10 +58,13 @@ export async function findPackages(input: {
     let why = lacks.length > 0 ? 'npm run bench -- --peers installs it' : undefined;
     if (lacks.length > 0 && install) {
       say(`  installing ${lacks.join(', ')} (kept in ${home})`);
-      why = await attempt(async () => {
+      const said = await attempt(async () => {
         if (installed === undefined) await makeEnvironment(home);
         await pip(python, ['install', '--quiet', ...lacks]);
       });
+      if (said !== undefined) say(`  pip: ${said}`);
+      // What pip says may name hosts of the user's, and notes are published.
+      why = said === undefined ? undefined : 'pip could not get it here';
       installed = await frozen(python);
     }
     if (why === undefined) has.add(name);
@@ -91,13 +94,10 @@ async function pip(python: string, args: readonly string[]): Promise<string> {
   return (await run(python, all, { env: cleanEnvironment(), timeout: INSTALL_MS })).stdout;
 }
 
-/** @returns why it failed; `undefined` where it did not */
+/** @returns what was said where it failed; `undefined` where it did not */
 async function attempt(deed: () => Promise<void>): Promise<string | undefined> {
   return deed().then(
     () => undefined,
-    (error: Error & { stderr?: string }) => {
-      const said = (error.stderr || error.message).trim().slice(-SAID_CHARACTERS);
-      return said.replaceAll(/\s+/g, ' ');
-    },
+    (error: Error & { stderr?: string }) => (error.stderr || error.message).trim().slice(-SAID_CHARACTERS),
   );
 }

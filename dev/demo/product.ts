@@ -35,7 +35,8 @@ export async function workerArguments(): Promise<readonly string[]> {
     readonly scripts: { readonly worker: string };
   };
   const [, options, program] = /&& node ((?:--\S+ )*)(\S+)$/.exec(scripts.worker) ?? [];
-  if (program === undefined) throw new Error(`npm run worker ends otherwise than expected: ${scripts.worker}`);
+  if (program === undefined)
+    throw new Error(`npm run worker ends otherwise than expected: ${scripts.worker}`);
   return [...(options ?? '').split(' ').filter(Boolean), join(ROOT, program)];
 }
 
