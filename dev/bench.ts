@@ -1,17 +1,17 @@
 /** `npm run bench`: what a load costs, beside what PostgreSQL itself and other importers need for the same. */
 
-import { writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
+import { loadavg, tmpdir } from 'node:os';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { smallDeltas } from './bench/backlog.ts';
 import { judged, SECTIONS, type Figure, type SectionName } from './bench/figure.ts';
 import { openGround, type Ground } from './bench/ground.ts';
-import { nothingPending } from './bench/idle.ts';
+import { nothingPending, SETTLE_MS } from './bench/idle.ts';
 import { explainLoads, profileLoads } from './bench/inspect.ts';
 import { againstPeers, againstPsql, type SectionInput } from './bench/loads.ts';
 import { describeMachine, version } from './bench/machine.ts';
 import { memoryAndSize } from './bench/memory.ts';
-import { printed, toJson, toMarkdown, type Report } from './bench/report.ts';
+import { publish, writeResults } from './bench/publish.ts';
+import { printed, type Report } from './bench/report.ts';
 import { createTheirs } from './bench/tables.ts';
 import { interruption, INTERRUPTED } from './interruption.ts';
 import { BASELINE_ROWS } from './sample/stream.ts';
@@ -23,22 +23,27 @@ interface Options {
   readonly runs: number;
   readonly scale?: readonly number[];
   readonly directory: string;
-  readonly json?: string;
-  readonly markdown?: string;
+  readonly results: string;
+  readonly publish?: true;
   readonly profile?: string;
   readonly explain?: true;
 }
 
+/** What a smoke run leaves out: it would want packages of Python's. */
+const NOT_IN_SMOKE: SectionName = 'b';
 /** Rows of a file at scale 1 in a smoke run. */
 const SMOKE_ROWS = 1_000;
 /** Files of the backlog. */
 const BACKLOG = 1_000;
 const SMOKE_BACKLOG = 60;
 
+/** What others do on this machine. */
+const [LOAD_BEFORE = 0] = loadavg();
+
 const interrupt = interruption();
 const options = new Command('npm run bench --')
   .description('Measures what a load costs, on embedded real servers, beside psql and other importers.')
-  .option('--smoke', 'small sizes, one run: shows that it works, says nothing of speed')
+  .option('--smoke', 'small sizes, one run, without section b: shows that it works, says nothing of speed')
   .option('--only <sections>', `which of ${Object.keys(SECTIONS).join(', ')}; default all`, sections)
   .option('--runs <n>', 'how often each is measured', wholeNumber, 5)
   .option(
@@ -46,10 +51,19 @@ const options = new Command('npm run bench --')
     'sizes of files, in baselines of 34,849 rows; default 1,10 and 50 for memory',
     sizes,
   )
-  .option('--peers', "section b also with dlt and sling: installs them in the user's cache, 300 MB")
+  .option('--peers', "installs what section b wants of Python's packages into the user's cache, 500 MB")
   .option('--directory <path>', 'where the servers and files lie: on a disk', tmpdir())
-  .option('--json <file>', 'writes all figures, with their samples')
-  .option('--markdown <file>', 'writes the table as Markdown')
+  .option(
+    '--results <directory>',
+    'gets the figures as JSON, with their samples, and as Markdown',
+    'bench-results',
+  )
+  .addOption(
+    new Option('--publish', 'puts the tables into README.md and docs/performance.md').conflicts([
+      'smoke',
+      'only',
+    ]),
+  )
   .option(
     '--profile <directory>',
     'instead of all that: writes CPU profiles of loads, prints where the time went',
@@ -76,8 +90,9 @@ async function main(): Promise<number> {
 
 async function write(report: Report): Promise<void> {
   process.stdout.write(`\n${printed(report)}\n`);
-  if (options.json !== undefined) await writeFile(options.json, toJson(report));
-  if (options.markdown !== undefined) await writeFile(options.markdown, toMarkdown(report));
+  const written = await writeResults(report, options.results);
+  if (options.publish) written.push(...(await publish(report)));
+  say(`written: ${written.join(', ')}`);
 }
 
 async function inspect(ground: Ground): Promise<void> {
@@ -89,52 +104,50 @@ async function inspect(ground: Ground): Promise<void> {
   if (options.explain) process.stdout.write(`\n${await explainLoads(input, scale)}\n`);
 }
 
-function inputOf(ground: Ground): SectionInput {
+/** @param note takes what was left out, and why */
+function inputOf(ground: Ground, note: (line: string) => void = say): SectionInput {
   const runs = options.smoke ? 1 : options.runs;
   const unit = options.smoke ? SMOKE_ROWS : BASELINE_ROWS;
-  return { ground, unit, scales: options.scale ?? [1, 10], runs, say };
+  return { ground, unit, scales: options.scale ?? [1, 10], runs, say, note };
 }
 
 async function measure(ground: Ground): Promise<Report> {
   const smoke = options.smoke ?? false;
-  const input = inputOf(ground);
-  const figures: Figure[] = [];
   const notes: string[] = [];
-  for (const name of options.only ?? (Object.keys(SECTIONS) as SectionName[])) {
+  const input = inputOf(ground, (line) => notes.push(line));
+  const figures: Figure[] = [];
+  const all = (Object.keys(SECTIONS) as SectionName[]).filter((name) => !smoke || name !== NOT_IN_SMOKE);
+  for (const name of options.only ?? all) {
     say(`section ${name}: ${SECTIONS[name]}`);
-    const found = await section(name, input);
-    if (typeof found === 'string') notes.push(`Section ${name} was left out: ${found}.`);
-    else figures.push(...found);
+    figures.push(...(await section(name, input)));
   }
   return {
     figures: figures.map((figure) => judged(figure, !smoke)),
-    machine: await describeMachine(ground),
+    machine: await describeMachine(ground, LOAD_BEFORE),
+    yardstick: ground.yardstick.samples,
     notes,
     runs: input.runs,
     smoke,
   };
 }
 
-/** @returns what was found, or why nothing was */
-async function section(name: SectionName, input: SectionInput): Promise<Figure[] | string> {
+async function section(name: SectionName, input: SectionInput): Promise<Figure[]> {
   switch (name) {
     case 'a':
-      return (await version('psql')) ? againstPsql(input) : 'there is no psql on PATH';
+      if (await version('psql')) return againstPsql(input);
+      input.note('Section a was left out: there is no psql on PATH.');
+      return [];
     case 'b':
-      return (await version('python3'))
-        ? againstPeers(input, options.peers ?? false)
-        : 'there is no python3 on PATH';
+      return againstPeers(input, { install: options.peers ?? false });
     case 'c':
       return smallDeltas({ ...input, backlog: options.smoke ? SMOKE_BACKLOG : BACKLOG });
     case 'd':
-      return (
-        (await memoryAndSize({
-          ...input,
-          scales: options.scale ?? (options.smoke ? [1, 10] : [1, 10, 50]),
-        })) ?? 'this system does not say what a process has had in memory'
-      );
+      return memoryAndSize({
+        ...input,
+        scales: options.scale ?? (options.smoke ? [1, 10] : [1, 10, 50]),
+      });
     case 'e':
-      return nothingPending(input);
+      return nothingPending({ ...input, settleMs: options.smoke ? 0 : SETTLE_MS });
   }
 }
 

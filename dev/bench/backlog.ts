@@ -82,6 +82,7 @@ async function many(
   const seconds = { workflow: [] as number[], loop: [] as number[] };
   const sums = new Set<string>();
   for (let round = 0; round < rounds; round++) {
+    ground.yardstick.take();
     for (const way of round % 2 === 0 ? (['workflow', 'loop'] as const) : (['loop', 'workflow'] as const)) {
       await emptyBucket(ground);
       await putSample(ground, files);

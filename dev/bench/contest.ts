@@ -69,6 +69,7 @@ export async function compete(
   const seconds = new Map<string, number[]>(contestants.map(({ name }) => [name, []]));
   let agreed: string | undefined;
   for (let round = 0; round < rounds; round++) {
+    ground.yardstick.take();
     const first = round % contestants.length;
     for (const contestant of [...contestants.slice(first), ...contestants.slice(0, first)]) {
       const { name, table, rounds: most = rounds } = contestant;

@@ -6,6 +6,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { build, tidemark } from '../demo/product.ts';
 import { startStack, type Stack } from '../embedded.ts';
+import { Yardstick } from './yardstick.ts';
 
 /** Set beside PostgreSQL's defaults, for everybody alike; each with its reason. */
 export const SETTINGS: Readonly<Record<string, string>> = {
@@ -33,6 +34,7 @@ export interface Ground {
   /** For files. */
   readonly directory: string;
   readonly signal: AbortSignal;
+  readonly yardstick: Yardstick;
   close(): Promise<void>;
 }
 
@@ -96,6 +98,7 @@ async function setUp(stack: Stack, signal: AbortSignal): Promise<Ground> {
     bucket: env['S3_BUCKET'] ?? '',
     directory,
     signal,
+    yardstick: new Yardstick(),
     close: async () => {
       s3.destroy();
       await owner.end().catch(() => undefined);

@@ -14,10 +14,12 @@ interface Written {
   readonly bytes: number;
 }
 
-/** After a write PostgreSQL's background writer logs a snapshot, once, within 15 s: it is waited for. */
-const SETTLE_MS = 16_000;
+/** After a write PostgreSQL's background writer logs a snapshot, once, within 15 s. */
+export const SETTLE_MS = 16_000;
 
-export async function nothingPending({ ground, unit, runs: rounds, say }: SectionInput): Promise<Figure[]> {
+/** @param input.settleMs how long what PostgreSQL has still to write is waited for */
+export async function nothingPending(input: SectionInput & { readonly settleMs: number }): Promise<Figure[]> {
+  const { ground, unit, runs: rounds, settleMs, say } = input;
   await emptyBucket(ground);
   await forgetLoads(ground);
   await reset(ground, OURS, 'empty');
@@ -28,10 +30,11 @@ export async function nothingPending({ ground, unit, runs: rounds, say }: Sectio
   await runs.run();
   say('  waiting until PostgreSQL has nothing left to write');
   await ground.sql('checkpoint');
-  await delay(SETTLE_MS, undefined, { signal: ground.signal });
+  await delay(settleMs, undefined, { signal: ground.signal });
   const samples: { ms: number; events: number; activities: number; transactions: number; bytes: number }[] =
     [];
   for (let round = 0; round < rounds; round++) {
+    ground.yardstick.take();
     const before = await written(ground);
     const { ms, events, activities, result } = await runs.run();
     const after = await written(ground);
@@ -47,18 +50,28 @@ export async function nothingPending({ ground, unit, runs: rounds, say }: Sectio
   await runs.close();
   const of = (name: keyof (typeof samples)[number]): number[] => samples.map((sample) => sample[name]);
   return [
-    { id: 'e.time', what: 'a run with nothing pending, from start to result', unit: 'ms', samples: of('ms') },
-    { id: 'e.events', what: '… events of its history', unit: 'count', samples: of('events') },
-    { id: 'e.activities', what: '… activities, local ones too', unit: 'count', samples: of('activities') },
+    { id: 'e.time', what: 'a run with nothing pending: from start to result', unit: 'ms', samples: of('ms') },
+    {
+      id: 'e.events',
+      what: 'a run with nothing pending: events of its history',
+      unit: 'count',
+      samples: of('events'),
+    },
+    {
+      id: 'e.activities',
+      what: 'a run with nothing pending: activities, local ones too',
+      unit: 'count',
+      samples: of('activities'),
+    },
     {
       id: 'e.writers',
-      what: '… transactions that write to PostgreSQL',
+      what: 'a run with nothing pending: transactions that write to PostgreSQL',
       unit: 'count',
       samples: of('transactions'),
     },
     {
       id: 'e.wal',
-      what: '… WAL, what PostgreSQL writes by itself included',
+      what: 'a run with nothing pending: WAL, what PostgreSQL writes by itself included',
       unit: 'bytes',
       samples: of('bytes'),
     },

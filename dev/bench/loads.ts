@@ -5,7 +5,8 @@ import { ratios, type Figure } from './figure.ts';
 import { again, emptyBucket, writeFile, type BenchFile } from './files.ts';
 import type { Ground } from './ground.ts';
 import { startLoader, type Loader } from './loaderProcess.ts';
-import { findPeers } from './peers.ts';
+import { setUpPeers } from './peers.ts';
+import { findPackages } from './packages.ts';
 import { forgetLoads, keepRows, OURS, reset } from './tables.ts';
 
 /** Importers that need minutes for more are not asked to. */
@@ -19,6 +20,8 @@ export interface SectionInput {
   readonly scales: readonly number[];
   readonly runs: number;
   readonly say: (line: string) => void;
+  /** Takes what was left out, and why. */
+  readonly note: (line: string) => void;
 }
 
 /** A file onto a table in a state. */
@@ -41,25 +44,27 @@ export async function againstPsql(input: SectionInput): Promise<Figure[]> {
   for (const scale of scales) {
     const field = await prepare(input, scale, ['tenth', 'every']);
     for (const one of field.cases) {
-      const tuned = one.id === 'empty' || one.id === 'equal' ? [psql(ground, 'tuned')] : [];
-      const others = [psql(ground, 'plain'), ...tuned];
-      const times = await run(input, field, one, others, scale);
+      const times = await run(input, field, one, [psql(ground, 'plain'), psql(ground, 'tuned')], scale);
       figures.push(figure(`a.${one.id}.${scale}`, one, scale, times, 'psql', 'ratio'));
-      if (tuned.length > 0)
-        figures.push(figure(`a.tuned.${one.id}.${scale}`, one, scale, times, 'tuned psql', 'ratio'));
+      figures.push(figure(`a.tuned.${one.id}.${scale}`, one, scale, times, 'tuned psql', 'ratio'));
     }
     await field.loader.stop();
   }
   return figures;
 }
 
-/** Section b, at the largest scale up to 10. @param all the ones too that are slow and large to install */
-export async function againstPeers(input: SectionInput, all: boolean): Promise<Figure[]> {
-  const { ground, say } = input;
+/** Section b, at the largest scale up to 10, against the peers that are installed. */
+export async function againstPeers(
+  input: SectionInput,
+  options: { readonly install: boolean },
+): Promise<Figure[]> {
+  const { ground } = input;
   const figures: Figure[] = [];
+  const packages = await findPackages({ ...input, ...options });
+  if (packages === undefined) return [];
   const scale = Math.max(...input.scales.filter((one) => one <= PEERS_SCALE), Math.min(...input.scales));
   const field = await prepare(input, scale);
-  const peers = await findPeers(ground, { all, baseline: field.baseline, say });
+  const peers = await setUpPeers(ground, packages, field.baseline);
   for (const one of field.cases) {
     const times = await run(input, field, one, Object.values(peers), scale);
     for (const [word, { name }] of Object.entries(peers)) {

@@ -10,13 +10,15 @@ const run = promisify(execFile);
 /** The machine and the versions, as they are printed. */
 export type Machine = Readonly<Record<string, string>>;
 
-export async function describeMachine({ sql }: Ground): Promise<Machine> {
+/** @param load processes that wanted a core before the bench began, in the last minute */
+export async function describeMachine({ sql }: Ground, load: number): Promise<Machine> {
   const [server] = await sql<{ version: string }>(`select current_setting('server_version') as version`);
   const [cpu] = cpus();
   return {
     CPU: `${cpus().length} × ${cpu?.model ?? arch()}`,
     memory: `${Math.round(totalmem() / 1024 ** 3)} GiB`,
-    system: `${type()} ${release()}`,
+    system: `${type()} ${release().split('.').slice(0, 2).join('.')}`,
+    'load before': load.toFixed(1),
     Node: process.version,
     PostgreSQL: server?.version ?? 'unknown',
     psql: (await version('psql')) ?? 'none on PATH',

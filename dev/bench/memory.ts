@@ -1,15 +1,13 @@
 /** Section d: the memory of the worker's process, and the time of a file, as files grow. */
 
 import { ratios, type Figure } from './figure.ts';
-import { emptyBucket, writeFile } from './files.ts';
+import { again, emptyBucket, writeFile, type BenchFile } from './files.ts';
 import type { Ground } from './ground.ts';
 import type { SectionInput } from './loads.ts';
 import { forgetLoads, OURS, reset } from './tables.ts';
 import { startWorkerRuns } from './workerRuns.ts';
 
 const MB = 1e6;
-/** Each begins with a new process; peaks hardly differ from one to the other. */
-const MOST_RUNS = 3;
 /** Between these two sizes the cost is to be linear. */
 const LINEAR = [10, 50] as const;
 
@@ -19,23 +17,25 @@ interface Life {
   readonly scales: readonly { readonly peak: number; readonly seconds: number }[];
 }
 
-/** @returns `undefined` where the system does not say what a process has had in memory: only Linux does */
-export async function memoryAndSize(input: SectionInput): Promise<Figure[] | undefined> {
-  const { ground, unit, scales, say } = input;
-  const rounds = Math.min(input.runs, MOST_RUNS);
+/** Each round has a process of its own, that loads a file of each scale. Left out where the system knows no peaks. */
+export async function memoryAndSize(input: SectionInput): Promise<Figure[]> {
+  const { ground, unit, scales, runs: rounds, say, note } = input;
+  const files: BenchFile[] = [];
+  for (const scale of scales) {
+    say(`  writing a file of ${(unit * scale).toLocaleString('en')} rows`);
+    files.push(await writeFile(ground, { rows: unit * scale, place: 0, changes: 'none' }));
+  }
   const lives: Life[] = [];
   for (let round = 0; round < rounds; round++) {
-    const life = await live(
-      ground,
-      scales.map((scale) => unit * scale),
-    );
-    if (!life) return undefined;
-    const megabytes = [life.start, ...life.scales.map(({ peak }) => peak)].map((bytes) =>
-      (bytes / MB).toFixed(0),
-    );
-    say(
-      `  round ${round + 1} of ${rounds}: ${megabytes.join(', ')} MB; ${life.scales.map(({ seconds }) => seconds.toFixed(2)).join(', ')} s`,
-    );
+    const life = await live(ground, files);
+    if (!life) {
+      note('Section d was left out: only Linux says what a process has had in memory.');
+      return [];
+    }
+    const peaks = [life.start, ...life.scales.map(({ peak }) => peak)];
+    const megabytes = peaks.map((bytes) => (bytes / MB).toFixed(0)).join(', ');
+    const times = life.scales.map(({ seconds }) => seconds.toFixed(2)).join(', ');
+    say(`  round ${round + 1} of ${rounds}: ${megabytes} MB; ${times} s`);
     lives.push(life);
   }
   const peaks = (at: number): number[] => lives.map((life) => (life.scales[at]?.peak ?? Number.NaN) / MB);
@@ -45,19 +45,19 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[] | und
   return [
     {
       id: 'd.start',
-      what: 'peak memory of the worker, started',
+      what: 'peak memory of the worker: started',
       unit: 'MB',
       samples: lives.map(({ start }) => start / MB),
     },
     ...scales.map((scale, at): Figure => ({
       id: `d.memory.${scale}`,
-      what: `… after a file of ${scale}×`,
+      what: `peak memory of the worker: after a file of ${scale}×`,
       unit: 'MB',
       samples: peaks(at),
     })),
     {
       id: 'd.growth',
-      what: `peak memory, ${scales[last]}× over ${scales[first]}×`,
+      what: `peak memory of the worker: ${scales[last]}× over ${scales[first]}×`,
       unit: 'ratio',
       samples: ratios(peaks(last), peaks(first)),
     },
@@ -65,7 +65,7 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[] | und
       ? [
           {
             id: 'd.linear',
-            what: `time, ${LINEAR[1]}× over ${LINEAR[0]}×, onto an empty table`,
+            what: `time of a load, ${LINEAR[1]}× over ${LINEAR[0]}×, onto an empty table`,
             unit: 'ratio' as const,
             pair: { ours: times(large), theirs: times(small), who: `${LINEAR[0]}×` },
             samples: ratios(times(large), times(small)),
@@ -75,27 +75,20 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[] | und
   ];
 }
 
-async function live(ground: Ground, sizes: readonly number[]): Promise<Life | undefined> {
+async function live(ground: Ground, files: readonly BenchFile[]): Promise<Life | undefined> {
   const runs = await startWorkerRuns(ground);
   const start = await runs.peakMemory();
   const scales: { peak: number; seconds: number }[] = [];
-  for (const rows of sizes) {
+  for (const file of files) {
+    ground.yardstick.take();
     await emptyBucket(ground);
     await forgetLoads(ground);
-    await writeFile(ground, { rows, place: 0, changes: 'none' });
+    await again(ground, file, 0);
     await reset(ground, OURS, 'empty');
-    const { result } = await runs.run();
-    if (result.applied !== 1) throw new Error(`a file of ${rows} rows was not applied`);
-    scales.push({ peak: (await runs.peakMemory()) ?? Number.NaN, seconds: await lastLoad(ground) });
+    const { result, loadMs } = await runs.run();
+    if (result.applied !== 1) throw new Error(`a file of ${file.rows} rows was not applied`);
+    scales.push({ peak: (await runs.peakMemory()) ?? Number.NaN, seconds: loadMs / 1000 });
   }
   await runs.close();
   return start === undefined ? undefined : { start, scales };
-}
-
-/** Seconds of the last load, as its activity took them. */
-async function lastLoad({ sql }: Ground): Promise<number> {
-  const [row] = await sql<{ seconds: number }>(
-    `select (metadata ->> 'seconds')::float8 as seconds from tickets.import_meta order by id desc limit 1`,
-  );
-  return row?.seconds ?? Number.NaN;
 }

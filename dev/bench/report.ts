@@ -2,12 +2,14 @@
 
 import { SECTIONS, type Goal, type Judged, type SectionName, type Unit } from './figure.ts';
 import type { Machine } from './machine.ts';
-import { median, spread } from './statistics.ts';
+import { median, spread, summarise } from './statistics.ts';
 
 /** All that a run of the bench found. */
 export interface Report {
   readonly figures: readonly Judged[];
   readonly machine: Machine;
+  /** Milliseconds that a fixed piece of computing took, each time. */
+  readonly yardstick: readonly number[];
   /** What was left out, and why. */
   readonly notes: readonly string[];
   readonly runs: number;
@@ -38,15 +40,16 @@ export function printed(report: Report): string {
   ].join('\n');
 }
 
-/** A table as the README and `docs/performance.md` have it. */
-export function toMarkdown(report: Report): string {
+/** A table as `docs/performance.md` has it; as the README has it, of figures with a goal only. */
+export function toMarkdown(report: Report, which: 'all' | 'goals' = 'all'): string {
   const line = (row: readonly string[]): string => `| ${row.slice(1).join(' | ')} |`;
   const rule = `|${TITLES.slice(1)
     .map((_title, at) => (RIGHT.has(at + 1) ? '--:' : '---'))
     .join('|')}|`;
-  const body = report.figures.map((figure) => line(cells(figure)));
+  const shown = report.figures.filter(({ goal }) => which === 'all' || goal !== undefined);
+  const body = shown.map((figure) => line(cells(figure)));
   const about = remarks(report).map((remark) => `- ${remark}`);
-  return [line(TITLES), rule, ...body, '', ...about, ''].join('\n');
+  return [line(TITLES), rule, ...body, '', ...about].join('\n');
 }
 
 /** Everything, the single samples too; times in seconds. */
@@ -70,24 +73,34 @@ function cells(figure: Judged): string[] {
   ];
 }
 
-function remarks({ figures, machine, notes, runs, smoke }: Report): string[] {
+function remarks({ figures, machine, yardstick, notes, runs, smoke }: Report): string[] {
   const sections = new Set(figures.map(({ id }) => id.slice(0, 1) as SectionName));
   const about = [...sections].map((name) => `${name}: ${SECTIONS[name]}`).join('; ');
-  const found = noise(figures);
   return [
-    about,
+    ...(about === '' ? [] : [about]),
     `Medians of ${runs} ${runs === 1 ? 'run' : 'interleaved runs'}; ratios are taken pair by pair.`,
-    ...(found === undefined
-      ? []
-      : [
-          `Noise: the times of psql itself spread by ${percent(found.median)} in the middle case, ${percent(found.most)} at most.`,
-        ]),
+    ...noiseOf(figures, yardstick),
     ...(smoke ? ['A smoke run: its sizes are too small to say anything of speed.'] : []),
     ...notes,
     Object.entries(machine)
       .map(([name, value]) => `${name}: ${value}`)
       .join('; '),
   ];
+}
+
+function noiseOf(figures: readonly Judged[], yardstick: readonly number[]): string[] {
+  const found = noise(figures);
+  const said = [];
+  if (found !== undefined)
+    said.push(
+      `the times of psql itself spread by ${percent(found.median)} in the middle case, ${percent(found.most)} at most`,
+    );
+  if (yardstick.length > 1) {
+    const { median, least, most } = summarise(yardstick);
+    const [low, middle, high] = [least, median, most].map((ms) => ms.toFixed(0));
+    said.push(`a fixed piece of computing took ${low} to ${high} ms, ${middle} ms in the middle case`);
+  }
+  return said.length > 0 ? [`Noise: ${said.join('; ')}.`] : [];
 }
 
 /** From the fastest to the slowest time of psql itself, as a share of the median: what the machine does by itself. */

@@ -3,12 +3,14 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
+import { workerArguments } from '../demo/product.ts';
 import { childEnvironment } from '../embedded.ts';
 import type { Ground } from './ground.ts';
+
+type History = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>;
 
 /** A run that has ended. */
 export interface EndedRun {
@@ -18,6 +20,8 @@ export interface EndedRun {
   readonly events: number;
   /** Ordinary and local activities in that history. */
   readonly activities: number;
+  /** Milliseconds that its `loadFile` activities took: those of large files. */
+  readonly loadMs: number;
 }
 
 /** A worker process of its own, and who starts runs on it. */
@@ -31,8 +35,6 @@ export interface WorkerRuns {
 
 /** No run takes longer. */
 const RUN_MS = 15 * 60_000;
-/** The built worker, as `npm run worker` starts it. */
-const WORKER = fileURLToPath(new URL('../../dist/worker.js', import.meta.url));
 /** `temporal.api.enums.v1.TaskQueueType`: workflow, activity. */
 const QUEUE_TYPES = [1, 2] as const;
 /** The marker with which Temporal's core records a local activity. */
@@ -47,7 +49,7 @@ export async function startWorkerRuns({ stack, signal }: Ground): Promise<Worker
   const worker = await stack.add({
     name: `worker of ${taskQueue}`,
     command: process.execPath,
-    args: [WORKER],
+    args: await workerArguments(),
     env: { ...childEnvironment(stack), TIDEMARK_TASK_QUEUE: taskQueue },
     probe: () => assertPolled(client, taskQueue),
     // Its servers end with it, so there is nothing left to wind up.
@@ -84,13 +86,29 @@ async function assertPolled({ connection, options: { namespace } }: Client, queu
   }
 }
 
-async function historyOf(handle: WorkflowHandle): Promise<Pick<EndedRun, 'events' | 'activities'>> {
-  const { events } = await handle.fetchHistory();
-  const activities = (events ?? []).filter(
+async function historyOf(
+  handle: WorkflowHandle,
+): Promise<Pick<EndedRun, 'events' | 'activities' | 'loadMs'>> {
+  const events = (await handle.fetchHistory()).events ?? [];
+  const activities = events.filter(
     ({ activityTaskScheduledEventAttributes: ordinary, markerRecordedEventAttributes: marker }) =>
       ordinary || marker?.markerName === LOCAL_ACTIVITY,
   );
-  return { events: events?.length ?? 0, activities: activities.length };
+  return { events: events.length, activities: activities.length, loadMs: loadMsOf(events) };
+}
+
+/** From the start of each `loadFile` to its end, all of them. */
+function loadMsOf(events: History): number {
+  const byId = new Map(events.map((event) => [Number(event.eventId), event]));
+  return events.reduce((sum, { activityTaskCompletedEventAttributes: ended, eventTime }) => {
+    const scheduled = byId.get(Number(ended?.scheduledEventId))?.activityTaskScheduledEventAttributes;
+    if (scheduled?.activityType?.name !== 'loadFile') return sum;
+    return sum + msOf(eventTime) - msOf(byId.get(Number(ended?.startedEventId))?.eventTime);
+  }, 0);
+}
+
+function msOf(time: History[number]['eventTime']): number {
+  return Number(time?.seconds ?? 0) * 1000 + (time?.nanos ?? 0) / 1e6;
 }
 
 async function late(signal: AbortSignal): Promise<never> {

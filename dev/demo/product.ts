@@ -1,6 +1,7 @@
 /** Drives Tidemark as its user does: builds it, types commands, runs a worker. */
 
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
@@ -28,12 +29,23 @@ export function tidemark(stack: Stack, args: readonly string[], signal: AbortSig
   });
 }
 
+/** What `npm run worker` starts once it has built: Node's arguments, its own options among them. */
+export async function workerArguments(): Promise<readonly string[]> {
+  const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+    readonly scripts: { readonly worker: string };
+  };
+  const [, options, program] = /&& node ((?:--\S+ )*)(\S+)$/.exec(scripts.worker) ?? [];
+  if (program === undefined)
+    throw new Error(`npm run worker ends otherwise than expected: ${scripts.worker}`);
+  return [...(options ?? '').split(' ').filter(Boolean), join(ROOT, program)];
+}
+
 /** Starts `npm run worker`'s program and resolves when it polls for workflows and activities. */
-export function startWorker(stack: Stack, temporal: Client): Promise<Server> {
+export async function startWorker(stack: Stack, temporal: Client): Promise<Server> {
   return stack.add({
     name: 'worker',
     command: process.execPath,
-    args: [join(ROOT, 'dist/worker.js')],
+    args: await workerArguments(),
     env: childEnvironment(stack),
     probe: () => assertPolled(temporal),
     // Its servers end with it, so there is nothing left to wind up.
