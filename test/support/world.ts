@@ -148,8 +148,8 @@ export class World {
   }
 
   /** Starts a worker of this world in a process of its own. */
-  workProcess(): ChildProcess {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/worker.ts'], this.#spawnOptions(this.env));
+  workProcess(env = this.env): ChildProcess {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/worker.ts'], this.#spawnOptions(env));
     child.stdout?.on('data', (data: Buffer) => hear(data.toString()));
     child.stderr?.on('data', (data: Buffer) => hear(data.toString()));
     this.#processes.push(child);

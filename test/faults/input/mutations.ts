@@ -136,7 +136,7 @@ const MUTATIONS: Readonly<Record<string, { readonly weight: number; readonly mut
     mutate: () => fc.uint8Array({ maxLength: 500 }).map((some) => Buffer.from(some)),
   },
   'lines moved, doubled and left out': {
-    weight: 16,
+    weight: 24,
     mutate: (bytes) => {
       const lines = bytes.toString('latin1').split(/(?<=\n)/);
       return fc
@@ -145,7 +145,7 @@ const MUTATIONS: Readonly<Record<string, { readonly weight: number; readonly mut
     },
   },
   'a field replaced': {
-    weight: 24,
+    weight: 40,
     mutate: (bytes) => {
       const lines = bytes.toString('latin1').split('\n');
       return fc.tuple(fc.nat(lines.length - 1), fc.constantFrom(1, 2), hostile).map(([at, field, text]) => {
