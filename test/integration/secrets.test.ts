@@ -109,7 +109,6 @@ describe('secrets', function () {
       { AWS_ENDPOINT_URL_S3: `ftp://u:${secrets.s3}@${NOWHERE}` },
       { AWS_ACCESS_KEY_ID: 'nobody' },
       { AWS_ACCESS_KEY_ID: '' },
-      { S3_BUCKET: secrets.s3 },
       { TEMPORAL_API_KEY: secrets.apiKey },
       { TEMPORAL_API_KEY: secrets.apiKey, TEMPORAL_ADDRESS: NOWHERE },
       { TEMPORAL_TLS: 'true', TEMPORAL_TLS_CLIENT_KEY_DATA: pem, TEMPORAL_TLS_CLIENT_CERT_DATA: pem },
