@@ -64,7 +64,10 @@ export async function startPostgres(options: Surroundings): Promise<PostgresServ
   );
   const port = placed.ports.ports[0];
   try {
-    await query(url(ADMIN, 'postgres', port), `create role ${OWNER} login createdb createrole password '${password}'`);
+    await query(
+      url(ADMIN, 'postgres', port),
+      `create role ${OWNER} login createdb createrole password '${password}'`,
+    );
     await query(url(ADMIN, 'postgres', port), `create database ${OWNER} owner ${OWNER}`);
   } catch (error) {
     await remove(placed);

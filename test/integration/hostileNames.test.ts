@@ -96,7 +96,7 @@ describe('names that would be obeyed', function () {
     ['schedule', 'pause', ALL],
     [ALL],
   ]) {
-    it(`in what is printed by: tidemark ${JSON.stringify(args.join(' '))}`, async () => {
+    it(`in what is printed by: tidemark ${args.map((arg) => (arg === ALL ? 'NAMES' : arg)).join(' ')}`, async () => {
       const { stdout, stderr } = await world.client(...args);
       assert.ok(stdout.length + stderr.length > 0);
       assert.doesNotMatch(stdout, OBEYED);

@@ -62,7 +62,9 @@ describe('the documented S3 policy', function () {
   async function doAll(): Promise<void> {
     const file = await put('x');
     await store.check({ prefix: inc.changesPrefix });
-    for await (const _chunk of (await store.read(file)).chunks);
+    let bytes = '';
+    for await (const chunk of (await store.read(file)).chunks) bytes += chunk.toString();
+    assert.equal(bytes, 'x');
     assert.equal(await store.head({ key: inc.changesPrefix + fileName(1439) }), undefined);
     const missing = { key: inc.changesPrefix + fileName(1439), etag: file.etag };
     await assert.rejects(store.read(missing), { kind: 'FileVanished' });

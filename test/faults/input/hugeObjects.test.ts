@@ -15,25 +15,25 @@ const MAX_GROWTH = 160 * MIB;
 const HEADER = `${INC_COLUMNS.join(',')}\n`;
 
 /** Objects of 300 MiB that a careless reader would keep in memory: how they begin, and what comes then without end. */
-const HOSTILE: Readonly<Record<string, { begin: string; then: string; kind: string; line?: number }>> = {
-  'a header without end': { begin: '', then: 'x', kind: 'MalformedFile', line: 1 },
-  'a header of commas without end': { begin: '', then: ',', kind: 'MalformedFile', line: 1 },
-  'a quoted header without end': { begin: '"', then: 'x\n', kind: 'MalformedFile', line: 1 },
-  'nothing but empty lines': { begin: '', then: '\n', kind: 'MalformedFile', line: 1 },
-  'nothing but blank lines': { begin: '', then: ' \r\n', kind: 'MalformedFile', line: 1 },
-  'a quote that is never closed': { begin: `${HEADER}"`, then: 'x\n', kind: 'MalformedFile', line: 2 },
-  'a quote that closes and opens again': { begin: `${HEADER}"`, then: '""', kind: 'MalformedFile', line: 2 },
-  'a line without end': { begin: HEADER, then: 'x', kind: 'MalformedFile', line: 2 },
-  'fields without end': { begin: HEADER, then: ',', kind: 'MalformedFile', line: 2 },
+const HOSTILE: Readonly<Record<string, { begin: string; more: string; kind: string; line?: number }>> = {
+  'a header without end': { begin: '', more: 'x', kind: 'MalformedFile', line: 1 },
+  'a header of commas without end': { begin: '', more: ',', kind: 'MalformedFile', line: 1 },
+  'a quoted header without end': { begin: '"', more: 'x\n', kind: 'MalformedFile', line: 1 },
+  'nothing but empty lines': { begin: '', more: '\n', kind: 'MalformedFile', line: 1 },
+  'nothing but blank lines': { begin: '', more: ' \r\n', kind: 'MalformedFile', line: 1 },
+  'a quote that is never closed': { begin: `${HEADER}"`, more: 'x\n', kind: 'MalformedFile', line: 2 },
+  'a quote that closes and opens again': { begin: `${HEADER}"`, more: '""', kind: 'MalformedFile', line: 2 },
+  'a line without end': { begin: HEADER, more: 'x', kind: 'MalformedFile', line: 2 },
+  'fields without end': { begin: HEADER, more: ',', kind: 'MalformedFile', line: 2 },
   // Each row is judged, and counted; a kibibyte long, so that it does not take minutes.
   'rejected rows without end': {
     begin: HEADER,
-    then: `${'x'.repeat(1_000)},\n`,
+    more: `${'x'.repeat(1_000)},\n`,
     kind: 'RowsRejected',
     line: 2,
   },
-  'carriage returns without end': { begin: HEADER, then: '\r', kind: 'MalformedFile', line: 2 },
-  'NULs without end': { begin: HEADER, then: '\0', kind: 'MalformedFile', line: 2 },
+  'carriage returns without end': { begin: HEADER, more: '\r', kind: 'MalformedFile', line: 2 },
+  'NULs without end': { begin: HEADER, more: '\0', kind: 'MalformedFile', line: 2 },
 };
 
 describe('a hostile object of 300 MiB', function () {
@@ -44,7 +44,7 @@ describe('a hostile object of 300 MiB', function () {
   });
   after(() => world.close());
 
-  for (const [n, [what, { begin, then, kind, line }]] of Object.entries(HOSTILE).entries()) {
+  for (const [n, [what, { begin, more, kind, line }]] of Object.entries(HOSTILE).entries()) {
     it(`${what}: ${kind}, in bounded memory`, async () => {
       const key = inc.changesPrefix + fileName(n);
       const rss = process.memoryUsage.rss();
@@ -52,7 +52,7 @@ describe('a hostile object of 300 MiB', function () {
       const read: ObjectStore['read'] = async ({ etag }) => ({
         size: SIZE,
         etag,
-        chunks: endless(begin, then, () => (most = Math.max(most, process.memoryUsage.rss()))),
+        chunks: endless(begin, more, () => (most = Math.max(most, process.memoryUsage.rss()))),
       });
       // In memory, piece by piece: the server's disk has no part in this.
       const deps = { ...world.deps, store: { ...world.deps.store, read } };
@@ -72,9 +72,9 @@ describe('a hostile object of 300 MiB', function () {
 });
 
 /** The beginning, and then the same again and again. */
-async function* endless(begin: string, then: string, each: () => void): AsyncGenerator<Buffer> {
+async function* endless(begin: string, more: string, each: () => void): AsyncGenerator<Buffer> {
   yield Buffer.from(begin);
-  const piece = Buffer.from(then.repeat(Math.ceil(CHUNK / then.length)));
+  const piece = Buffer.from(more.repeat(Math.ceil(CHUNK / more.length)));
   for (let sent = begin.length; sent < SIZE; sent += piece.length) {
     each();
     yield Buffer.from(piece);

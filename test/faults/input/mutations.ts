@@ -112,7 +112,9 @@ const MUTATIONS: Readonly<Record<string, { readonly weight: number; readonly mut
     mutate: (bytes) =>
       fc.array(fc.tuple(fc.nat(), fc.nat(7)), { minLength: 1, maxLength: 12 }).map((flips) => {
         const file = Buffer.from(bytes);
-        for (const [at, bit] of flips) if (file.length > 0) file[at % file.length] ^= 1 << bit;
+        for (const [at, bit] of flips)
+          if (file.length > 0)
+            file.writeUInt8(file.readUInt8(at % file.length) ^ (1 << bit), at % file.length);
         return file;
       }),
   },
