@@ -34,7 +34,7 @@ const FORBIDDEN = [
 ];
 
 describe('what a role may do', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let world: World;
   before(async () => {
     world = await openWorld();
@@ -96,7 +96,7 @@ describe('what a role may do', function () {
 });
 
 describe('the roles, on a server that has none', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let stack: Stack;
   let admin: Client;
   before(async () => {
