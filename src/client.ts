@@ -11,13 +11,24 @@ import { addSchedule } from './client/schedule.ts';
 import { addSkip } from './client/skip.ts';
 import { addStart } from './client/start.ts';
 import { addStatus } from './client/status.ts';
-import { tolerateClosedPipes } from './client/terminal.ts';
+import { printable, tolerateClosedPipes } from './client/terminal.ts';
 
 tolerateClosedPipes();
 
 const program = new Command('tidemark')
   .description('Loads a change stream of CSV objects from S3 into PostgreSQL, durably, on Temporal.')
   .exitOverride()
+  // What was typed is repeated in such a message: it may come from a script that read it somewhere.
+  .configureOutput({
+    outputError: (text, write) =>
+      write(
+        `${text
+          .trimEnd()
+          .split(/\n(?=\(Did you mean )/)
+          .map(printable)
+          .join('\n')}\n`,
+      ),
+  })
   .showHelpAfterError('(more with --help)')
   .addHelpText(
     'after',

@@ -9,6 +9,7 @@ import { startStack, type Stack } from '../embedded.ts';
 import { BASELINE_ROWS, DELTA_ROWS, sampleStream, type SampleFile } from '../sample/stream.ts';
 import { recentStart, stampOf } from '../sample/times.ts';
 import { writeSampleStream } from '../sample/write.ts';
+import { asLoader } from './login.ts';
 import { openReader, type Footprint, type LedgerRow, type Reader } from './findings.ts';
 import { build, startWorker, tidemark } from './product.ts';
 import {
@@ -69,12 +70,12 @@ export async function runMainJob(stack: Stack, signal: AbortSignal): Promise<str
   const firstStamp = stampOf(recentStart(Date.now(), DELTA_ROWS.length + 1));
   const files = sampleStream({ rows: BASELINE_ROWS, deltas: DELTA_ROWS, firstStamp });
   const reader = await openReader(stack);
-  const demo: Demo = { stack, reader, files, signal };
-  await writeStream(demo);
-  await migrate(demo);
+  const owner: Demo = { stack, reader, files, signal };
+  await writeStream(owner);
+  const demo = await migrate(owner);
   const worker = await step('Start the worker', () => {
     wait('until it polls');
-    return startWorker(stack, reader.temporal);
+    return startWorker(demo.stack, reader.temporal);
   });
   const run = await Promise.race([useWorker(demo), worker.failure()]);
   // Not where a step failed: closing a Temporal connection under a call that is being retried ends the process with
@@ -108,8 +109,14 @@ function writeStream({ reader, files }: Demo): Promise<void> {
   });
 }
 
-function migrate({ stack, signal }: Demo): Promise<void> {
-  return step('Create the tables', () => type(stack, ['migrate'], signal));
+/** @returns what is used from here on: not the tables' owner, but a login with the worker's rights. */
+function migrate(owner: Demo): Promise<Demo> {
+  return step('Create the tables', async () => {
+    await type(owner.stack, ['migrate'], owner.signal);
+    const stack = await asLoader(owner.stack);
+    detail('from here on with the rights of tidemark_worker alone');
+    return { ...owner, stack };
+  });
 }
 
 function applySchedule({ stack, signal }: Demo): Promise<void> {

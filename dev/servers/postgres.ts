@@ -13,7 +13,7 @@ import { startServer } from './server.ts';
 
 /** How to reach it. */
 export interface PostgresServer extends Placed {
-  /** As the owner of database `tidemark`: no superuser, may create databases. */
+  /** As the owner of database `tidemark`: no superuser, may create databases and roles. */
   readonly url: string;
   /** As the superuser, same database. */
   readonly adminUrl: string;
@@ -64,7 +64,10 @@ export async function startPostgres(options: Surroundings): Promise<PostgresServ
   );
   const port = placed.ports.ports[0];
   try {
-    await query(url(ADMIN, 'postgres', port), `create role ${OWNER} login createdb password '${password}'`);
+    await query(
+      url(ADMIN, 'postgres', port),
+      `create role ${OWNER} login createdb createrole password '${password}'`,
+    );
     await query(url(ADMIN, 'postgres', port), `create database ${OWNER} owner ${OWNER}`);
   } catch (error) {
     await remove(placed);

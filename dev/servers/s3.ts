@@ -34,8 +34,7 @@ export async function startS3(options: Surroundings): Promise<S3Server> {
   const start = (sidecar: readonly string[]) =>
     onFreePorts(1, ([port = 0]) => startGateway({ ...options, command, credentials, port, sidecar }));
   const sidecar = join(options.directory, 'attributes');
-  await mkdir(join(options.directory, 's3'));
-  await mkdir(sidecar);
+  for (const name of ['s3', 'iam', 'attributes']) await mkdir(join(options.directory, name));
   const placed = await start([]).catch((error: unknown) => {
     if (error instanceof ServerFailed && NO_XATTRS.test(error.log)) return start(['--sidecar', sidecar]);
     throw error;
@@ -76,6 +75,8 @@ function startGateway({
         `--port=${LOOPBACK}:${port}`,
         `--region=${REGION}`,
         `--health=${HEALTH}`,
+        // Other users can be created beside ours, to whom bucket policies apply.
+        `--iam-dir=${join(directory, 'iam')}`,
         '--keep-alive',
         '--quiet',
         'posix',

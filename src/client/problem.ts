@@ -76,6 +76,9 @@ const NAMED_UNREACHABLE = new Set(['TemporalUnreachable', 'TransportError', 'Tim
 function describeTemporal(error: unknown, config: Config | undefined): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const temporal = temporalOf(config);
+  // Of the clients only Temporal's is opened outside an adapter, which would have translated this.
+  if ('code' in error && typeof error.code === 'string' && /^ERR_(OSSL|TLS)_[A-Z0-9_]+$/.test(error.code))
+    return `${temporal}: the TLS certificate or key cannot be used [${error.code}]. Check TEMPORAL_TLS_*`;
   const code = grpcCode(error) ?? grpcCode(error.cause);
   switch (error.name === 'NamespaceNotFoundError' ? GRPC.notFound : code) {
     case GRPC.notFound:

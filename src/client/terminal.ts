@@ -2,20 +2,22 @@
 
 import { styleText } from 'node:util';
 
-/** Control characters, and marks that reorder or hide what follows them. */
-const UNPRINTABLE =
-  // oxlint-disable-next-line no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+/** Control characters, and what is not seen: marks that reorder, hide or join what stands beside them, line ends. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /** A text of foreign origin, fit for a terminal and for one line. */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, (char) => SHORT[char] ?? codePoint(char));
+  return text.replace(UNPRINTABLE, (char) => SHORT[char] ?? escaped(char));
 }
 
-function codePoint(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+/** A character as JSON may write it: one or two escapes. */
+function escaped(char: string): string {
+  return char
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
 }
 
 /** Prints a line of a result. */
@@ -27,9 +29,7 @@ export function print(line = ''): void {
 export function printJson(value: unknown): void {
   // What JSON lets through and a terminal obeys is written as JSON's own escape: the same document.
   print(
-    JSON.stringify(value, null, 2)
-      .replaceAll('\u007f', codePoint)
-      .replace(/[\u0080-\u009f]/g, codePoint),
+    JSON.stringify(value, null, 2).replace(UNPRINTABLE, (char) => (char === '\n' ? char : escaped(char))),
   );
 }
 

@@ -1,12 +1,20 @@
 import { countBreaks } from './bytes.ts';
 import { csvParseRecords } from './csvParseRecords.ts';
 import { copyOf, knownHeader, rememberHeader } from './headerMemory.ts';
-import type { CsvRecord, RecordHandler, RecordSource } from './records.ts';
+import {
+  MAX_RECORD_BYTES,
+  RecordFault,
+  type CsvRecord,
+  type RecordHandler,
+  type RecordSource,
+} from './records.ts';
 import { Scanner } from './scanner.ts';
 import { TextCheck } from './textCheck.ts';
 
 /** A header is given to csv-parse in such pieces: what it reads beyond the header is read twice. */
 const HEADER_PIECE = 512;
+/** The header ends within so many bytes: all before its end is kept, and blank lines may stand before it. */
+const MAX_HEADER_END = 2 * MAX_RECORD_BYTES;
 /** How many new bytes a scan waits for, and how many csv-parse is given at once. */
 const PIECE = 64 * 1024;
 
@@ -72,6 +80,7 @@ function headerSource(handler: RecordHandler, handOver: (rest: Rest) => Promise<
 function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<void>): RecordSource {
   const seen: Buffer[] = [];
   let header: CsvRecord | undefined;
+  let seenBytes = 0;
   let headerEnd = -1;
   const parser = csvParseRecords((record, end) => {
     // csv-parse may have found more records, but they are the scanner's.
@@ -88,6 +97,9 @@ function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<
     } catch (error) {
       if (!header) throw error;
     }
+    if (headerEnd > MAX_HEADER_END || (!header && seenBytes > MAX_HEADER_END)) {
+      throw new RecordFault({ what: 'there is no header in the first 2 MiB', code: 'NO_HEADER', line: 1 });
+    }
     return header !== undefined;
   }
 
@@ -103,6 +115,7 @@ function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<
       for (let at = 0; at < bytes.length; at += HEADER_PIECE) {
         const piece = bytes.subarray(at, at + HEADER_PIECE);
         seen.push(Buffer.from(piece));
+        seenBytes += piece.length;
         if (await hasHeader(parser.feed(piece))) return handOver(restWith(bytes.subarray(at + HEADER_PIECE)));
       }
     },

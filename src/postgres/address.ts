@@ -34,22 +34,33 @@ export function parseDatabaseUrl(text: string): PostgresAddress {
   if (url.protocol !== 'postgres:' && url.protocol !== 'postgresql:') {
     throw new Error('must begin with postgres:// or postgresql://');
   }
-  const database = decodeURIComponent(url.pathname.slice(1));
+  const database = decoded(url.pathname.slice(1));
   if (url.hostname === '') throw new Error('names no host');
   if (url.username === '') throw new Error('names no user');
   if (database === '') throw new Error('names no database');
   for (const name of url.searchParams.keys()) {
-    if (name !== 'sslmode' && name !== 'sslrootcert')
-      throw new Error(`has a parameter that is not known: ${name}`);
+    if (name === 'sslmode' || name === 'sslrootcert') continue;
+    // Half of a password with a question mark in it looks like one: only what is a name of libpq's kind is said.
+    const said = /^[a-z]+(?:_[a-z]+)*$/.test(name) && name.length <= 30 ? `: ${name}` : '';
+    throw new Error(`has a parameter that is not known${said}`);
   }
   return {
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? 5432 : Number(url.port),
-    user: decodeURIComponent(url.username),
-    password: url.password === '' ? undefined : decodeURIComponent(url.password),
+    user: decoded(url.username),
+    password: url.password === '' ? undefined : decoded(url.password),
     database,
     tls: readTls(url),
   };
+}
+
+/** @throws Error where a percent sign begins no escape */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new Error('has a percent sign that begins no escape (write it as %25)');
+  }
 }
 
 function readTls(url: URL): TlsOptions | undefined {

@@ -99,10 +99,18 @@ async function beginAlone(session: Session, dataset: Dataset, patienceMs: number
     if (!(error instanceof TidemarkFailure && error.kind === 'PostgresBusy')) throw error;
     await session.query('rollback');
     const now = await progressOfOther(session, dataset);
-    if (before && now && before.pid === now.pid && before.bytes === now.bytes)
-      await session.query('select pg_terminate_backend($1)', [now.pid]);
+    if (before && now && before.pid === now.pid && before.bytes === now.bytes) await end(session, now.pid);
     throw error;
   }
+}
+
+/** Ends a session, unless it is one of a role that this one may not end: then who waits fails as busy. */
+async function end(session: Session, pid: number): Promise<void> {
+  await session.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where pid = $1 and (pg_has_role(usesysid, 'usage') or pg_has_role('pg_signal_backend', 'usage'))`,
+    [pid],
+  );
 }
 
 /** Who fills the dataset's table, and the bytes that his COPY has taken so far. */

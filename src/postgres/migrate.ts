@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Database } from './database.ts';
+import type { Queryable } from './queryable.ts';
 
 /** Any number that no one else uses: two migrations at once wait for each other. */
 const LOCK = 7_223_062_114;
@@ -35,6 +36,7 @@ export async function migrate(db: Database): Promise<MigrateResult> {
     );
     const known = new Map(rows.map((row) => [row.name, row.sha256]));
     const applied: string[] = [];
+    if (files.some((name) => !known.has(name))) await checkRoles(tx);
     for (const name of files) {
       const text = await readFile(new URL(name, FILES), 'utf8');
       const sha256 = createHash('sha256').update(text).digest('hex');
@@ -53,4 +55,25 @@ export async function migrate(db: Database): Promise<MigrateResult> {
     }
     return { applied, present: known.size };
   });
+}
+
+/**
+ * The group roles are there, or can be created: PostgreSQL itself would only say that permission is denied.
+ *
+ * @throws TidemarkFailure with the statements for an administrator
+ */
+async function checkRoles(tx: Queryable): Promise<void> {
+  const missing = await tx.query<{ name: string }>(
+    `select name from unnest(array['tidemark_worker', 'tidemark_reader']) as name
+     where not exists (select from pg_catalog.pg_roles where rolname = name)
+       and not (select rolcreaterole or rolsuper from pg_catalog.pg_roles where rolname = current_user)`,
+  );
+  if (missing.length === 0) return;
+  const statements = missing.map(({ name }) => `create role ${name} nologin;`).join(' ');
+  throw new TidemarkFailure(
+    'BadRequest',
+    'group roles are missing, and this login may not create them; nothing was applied',
+    {},
+    `Have an administrator type, once for the whole server: ${statements} Then: tidemark migrate`,
+  );
 }

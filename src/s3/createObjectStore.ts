@@ -8,6 +8,7 @@ import { move } from './move.ts';
 import { moveAll } from './moveAll.ts';
 import type { ListedObject, ObjectStore } from './objectStore.ts';
 import { read } from './read.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
 
 export type { ObjectStoreOptions } from './client.ts';
 
@@ -43,5 +44,10 @@ async function check(
   context: S3Context,
   { prefix, signal }: Parameters<ObjectStore['check']>[0],
 ): Promise<void> {
-  await listPage(context, { prefix, limit: 1, ...(signal === undefined ? {} : { signal }) });
+  try {
+    await listPage(context, { prefix, limit: 1, ...(signal === undefined ? {} : { signal }) });
+  } catch (error) {
+    // A first key that the server cannot spell is somebody's odd name: the prefix can be listed.
+    if (!(error instanceof TidemarkFailure && error.details.code === 'MalformedListing')) throw error;
+  }
 }

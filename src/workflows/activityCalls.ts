@@ -64,12 +64,14 @@ export const local = proxyLocalActivities<Activities>({
 
 /** Lists one page. */
 export async function list(input: ListFilesInput): Promise<ListFilesResult> {
-  return unwrapped(
-    ordinary.listFiles.executeWithOptions(
-      { summary: input.after ? `after ${input.after}` : 'from the first' },
-      [input],
-    ),
-  );
+  return unwrapped(ordinary.listFiles.executeWithOptions({ summary: summaryOf(input) }, [input]));
+}
+
+/** A page may end with an object of any name, and the UI takes a summary for Markdown: only a change file's is said. */
+function summaryOf({ after }: ListFilesInput): string {
+  if (after === undefined) return 'from the first';
+  const name = after.slice(after.lastIndexOf('/') + 1);
+  return /^[\dT-]{19}\.csv$/.test(name) ? `after ${name}` : 'after an object of another name';
 }
 
 /** Waits for an activity, and fails with the one sentence of its own failure instead of Temporal's wrapping. */

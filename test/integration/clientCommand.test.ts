@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileName } from '../support/incFile.ts';
+import { databaseUrl } from '../support/shared.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
 
 const NOWHERE = '127.0.0.1:1';
@@ -145,11 +146,12 @@ describe('the command line', function () {
   });
 
   it('migrate says what it applied, and is repeatable', async () => {
-    const again = await type(['migrate']);
+    const owner = { DATABASE_URL: databaseUrl(world.shared.stack, world.name) };
+    const again = await type(['migrate'], owner);
     assert.deepEqual([again.status, again.stderr], [0, '']);
     assert.match(again.stdout, /^nothing to do: \d+ migrations applied before\n$/);
     await world.db.query('drop schema tickets cascade');
-    const { stdout } = await type(['migrate']);
+    const { stdout } = await type(['migrate'], owner);
     assert.match(stdout, /^(applied \d{4}_[a-z0-9_]+\.sql\n)+$/);
   });
 

@@ -46,7 +46,12 @@ interface NaiveRecord {
   readonly fields: readonly string[];
   /** As it stands in the file. */
   readonly raw: string;
+  /** Where the next one begins. */
+  readonly end: number;
 }
+
+/** The header ends within so many bytes. */
+const MAX_HEADER_END = 2 * 1024 * 1024;
 
 class Failure extends Error {
   readonly failure: NaiveFailure;
@@ -70,8 +75,10 @@ export function naiveReading(dataset: Dataset, text: string | Buffer): NaiveRead
 
   try {
     let header: readonly string[] | undefined;
-    for (const { line, fields, raw } of naiveRecords(bytes, (field) => nameOf(dataset, header, field))) {
+    for (const record of naiveRecords(bytes, (field) => nameOf(dataset, header, field))) {
+      const { line, fields, raw } = record;
       if (header === undefined) {
+        if (record.end > MAX_HEADER_END) throw new Failure({ kind: 'MalformedFile', line: 1 });
         header = fields.map((name) => name.trim());
         unknownColumns = checkHeader(dataset, header, line);
         continue;
@@ -88,7 +95,10 @@ export function naiveReading(dataset: Dataset, text: string | Buffer): NaiveRead
       sent.push(values);
       rows.set(values[dataset.primaryKey] ?? '', values);
     }
-    if (header === undefined) throw new Failure({ kind: 'MalformedFile' });
+    if (header === undefined) {
+      const far = bytes.length > MAX_HEADER_END;
+      throw new Failure({ kind: 'MalformedFile', ...(far && { line: 1 }) });
+    }
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     failure = error.failure;
@@ -139,7 +149,7 @@ function* naiveRecords(bytes: Buffer, name: (field: number) => string): Generato
       decoded(cell, { kind: 'MalformedFile', line, column: name(field) }),
     );
     const blank = fields.length === 1 && fields[0]?.trim() === '' && !raw.startsWith('"');
-    if (!blank) yield { line, fields, raw: Buffer.from(raw, 'latin1').toString('utf8') };
+    if (!blank) yield { line, fields, raw: Buffer.from(raw, 'latin1').toString('utf8'), end: at };
     line += text.slice(begin, at).split('\n').length - 1;
   }
 }

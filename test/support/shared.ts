@@ -22,6 +22,9 @@ export interface Shared {
 /** A database with the migrations applied, copied for each world. */
 export const TEMPLATE = 'tidemark_template';
 
+/** What worker and client log in as: it has the rights of `tidemark_worker` and no others. */
+const LOADER = 'loader';
+
 let starting: Promise<Shared> | undefined;
 
 /** The shared stack, started by the first who asks. */
@@ -60,20 +63,34 @@ async function start(): Promise<Shared> {
   const db = openDatabase(parseDatabaseUrl(databaseUrl(stack, TEMPLATE)));
   await migrate(db);
   await db.end();
+  const { password } = new URL(stack.env['DATABASE_URL'] ?? '');
+  // A connection is lost with each refused file: where PostgreSQL can, its login costs next to nothing here.
+  await admin.unsafe(
+    `select set_config(name, '1', false) from pg_settings where name = 'scram_iterations';
+     create role ${LOADER} login password '${password}' in role tidemark_worker;
+     reset all`,
+  );
   const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
   const temporal = new Client({ connection: await Connection.connect({ address }) });
   const native = await NativeConnection.connect({ address });
   return { stack, admin, temporal, native, bundle };
 }
 
-/** The application's URL for another database of the stack. */
+/** The URL of another database of the stack, as its owner: for migrations, and for a test's own look. */
 export function databaseUrl(stack: Stack, database: string): string {
   const url = new URL(stack.env['DATABASE_URL'] ?? '');
   url.pathname = `/${database}`;
   return url.href;
 }
 
-/** The role that the application connects as. */
+/** The same as the worker's login. */
+export function loaderUrl(stack: Stack, database: string): string {
+  const url = new URL(databaseUrl(stack, database));
+  url.username = LOADER;
+  return url.href;
+}
+
+/** The role that owns the databases and their tables. */
 export function ownerOf(stack: Stack): string {
   return new URL(stack.env['DATABASE_URL'] ?? '').username;
 }

@@ -27,7 +27,7 @@ import { createObjectStore } from '../../src/s3/createObjectStore.ts';
 import type { ingestDataset } from '../../src/workflows/ingestDataset.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
 import { hear } from './hush.ts';
-import { databaseUrl, ownerOf, shared, TEMPLATE, type Shared } from './shared.ts';
+import { databaseUrl, loaderUrl, ownerOf, shared, TEMPLATE, type Shared } from './shared.ts';
 
 /** What a command printed. */
 export interface Printed {
@@ -44,6 +44,10 @@ export async function openWorld(datasets: readonly Dataset[] = [inc]): Promise<W
   const parts = await shared();
   const name = `w${randomBytes(6).toString('hex')}`;
   await parts.admin.unsafe(`create database ${name} template ${TEMPLATE} owner ${ownerOf(parts.stack)}`);
+  // Nothing by right of everybody: what the worker's role has not, it lacks.
+  await parts.admin.unsafe(
+    `revoke all on database ${name} from public; grant connect, temporary on database ${name} to tidemark_worker`,
+  );
   const world = new World(parts, name, datasets);
   await world.s3.send(new CreateBucketCommand({ Bucket: name }));
   return world;
@@ -52,7 +56,9 @@ export async function openWorld(datasets: readonly Dataset[] = [inc]): Promise<W
 export class World {
   readonly name: string;
   readonly shared: Shared;
+  /** As the owner of the tables: to arrange and to look. */
   readonly db: Database;
+  /** All that worker and client work with, as the worker's role. */
   readonly deps: Deps;
   readonly s3 = new S3Client({ forcePathStyle: true });
   readonly env: Readonly<Record<string, string>>;
@@ -62,13 +68,12 @@ export class World {
   constructor(parts: Shared, name: string, datasets: readonly Dataset[]) {
     this.name = name;
     this.shared = parts;
-    const url = databaseUrl(parts.stack, name);
+    const url = loaderUrl(parts.stack, name);
     this.env = { ...parts.stack.env, DATABASE_URL: url, S3_BUCKET: name, TIDEMARK_TASK_QUEUE: name };
-    const address = parseDatabaseUrl(url);
-    this.db = openDatabase(address);
+    this.db = openDatabase(parseDatabaseUrl(databaseUrl(parts.stack, name)));
     this.deps = {
       datasets,
-      pool: createPool(address, 8),
+      pool: createPool(parseDatabaseUrl(url), 8),
       store: createObjectStore({ bucket: name, forcePathStyle: true }),
     };
   }
@@ -143,8 +148,8 @@ export class World {
   }
 
   /** Starts a worker of this world in a process of its own. */
-  workProcess(): ChildProcess {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/worker.ts'], this.#spawnOptions(this.env));
+  workProcess(env = this.env): ChildProcess {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/worker.ts'], this.#spawnOptions(env));
     child.stdout?.on('data', (data: Buffer) => hear(data.toString()));
     child.stderr?.on('data', (data: Buffer) => hear(data.toString()));
     this.#processes.push(child);

@@ -34,8 +34,8 @@ describe('the client’s words', () => {
 
   it('control characters, and marks that reorder text, are written as escapes', () => {
     assert.equal(
-      printable('a\u001b[31m\u009b\u202e\u200b\nñ 漢'),
-      'a\\u001b[31m\\u009b\\u202e\\u200b\\nñ 漢',
+      printable('a\u001b[31m\u009b\u202e\u200b\u00ad\u{e0041}\ud800\nñ 漢 😀'),
+      'a\\u001b[31m\\u009b\\u202e\\u200b\\u00ad\\udb40\\udc41\\ud800\\nñ 漢 😀',
     );
   });
 
