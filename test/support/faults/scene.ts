@@ -1,0 +1,169 @@
+/** One scenario of faults: a world whose servers can be held up, real workers in it, and what must be true at its end. */
+
+import assert from 'node:assert/strict';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { startStack, type Stack } from '../../../dev/embedded.ts';
+import { findProgram, TEMPORAL } from '../../../dev/servers/binaries.ts';
+import { WORKFLOW_TYPE } from '../../../src/client/openRun.ts';
+import type { IngestResult } from '../../../src/workflows/run.ts';
+import { openWorld, type World } from '../world.ts';
+import { until, within } from './bounds.ts';
+import { assertSame, outcomeOf, undisturbedOutcome, type TestFile } from './compare.ts';
+import { holdLoads, type HeldLoad, type Step } from './postgresGate.ts';
+import { tidemark, type, WorkerProcess, type Typed, type WorkerOptions } from './processes.ts';
+import { startS3Gate, type S3Gate } from './s3Gate.ts';
+
+/** A run under faults waits for heartbeat timeouts of 30 s and for workflow task timeouts of 10 s. */
+const RUN_MS = 200_000;
+/** A backend looks for its client every 5 s. */
+const SESSIONS_GONE_MS = 15_000;
+
+/** How a scene is set. */
+interface SceneOptions {
+  readonly files: readonly TestFile[];
+  /** A Temporal server of its own that keeps its state over a restart; default the suite's. */
+  readonly ownTemporal?: boolean;
+}
+
+export class Scene {
+  readonly world: World;
+  readonly s3: S3Gate;
+  readonly temporal: Client;
+  readonly env: Readonly<Record<string, string>>;
+  /** The Temporal server of its own. */
+  readonly stack: Stack | undefined;
+  readonly #files: readonly TestFile[];
+  readonly #workers: WorkerProcess[] = [];
+  readonly #holds: HeldLoad[] = [];
+  #runs = 0;
+
+  private constructor(parts: Pick<Scene, 'world' | 's3' | 'temporal' | 'stack'>, files: readonly TestFile[]) {
+    this.world = parts.world;
+    this.s3 = parts.s3;
+    this.temporal = parts.temporal;
+    this.stack = parts.stack;
+    this.#files = files;
+    this.env = { ...parts.world.env, ...parts.stack?.env, AWS_ENDPOINT_URL_S3: parts.s3.endpoint };
+  }
+
+  /** Opens a world and puts the files. */
+  static async open({ files, ownTemporal = false }: SceneOptions): Promise<Scene> {
+    const world = await openWorld();
+    for (const { name, body } of files) await world.put(name, body);
+    const s3 = await startS3Gate(world.env['AWS_ENDPOINT_URL_S3'] ?? '');
+    const stack = ownTemporal
+      ? await startStack({ servers: ['temporal'], temporalOutlivesRestart: true })
+      : undefined;
+    const address = (stack ?? world.shared.stack).env['TEMPORAL_ADDRESS'] ?? '';
+    const temporal = new Client({ connection: await Connection.connect({ address }) });
+    return new Scene({ world, s3, temporal, stack }, files);
+  }
+
+  /** Starts a worker. */
+  async work(options: WorkerOptions = {}): Promise<WorkerProcess> {
+    const worker = await WorkerProcess.start(this.env, options);
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  get workers(): readonly WorkerProcess[] {
+    return this.#workers.filter(({ running }) => running);
+  }
+
+  /** Starts a run, beside open ones if there are any. */
+  async start(): Promise<WorkflowHandle> {
+    return this.temporal.workflow.start(WORKFLOW_TYPE, {
+      args: [{ dataset: this.world.dataset.name }],
+      taskQueue: this.world.name,
+      workflowId: `${this.world.name}-${++this.#runs}`,
+    });
+  }
+
+  /** Waits for the end of a run, which must be a good one. */
+  async finished(run: WorkflowHandle): Promise<IngestResult> {
+    return within(RUN_MS, `the run ${run.workflowId} ends`, run.result() as Promise<IngestResult>);
+  }
+
+  /** Holds the load of a file at a step. */
+  async hold(step: Step, key: string): Promise<HeldLoad> {
+    const url = new URL(this.world.shared.stack.adminDatabaseUrl);
+    url.pathname = `/${this.world.name}`;
+    const held = await holdLoads({ databaseUrl: url.href, step, key });
+    this.#holds.push(held);
+    return held;
+  }
+
+  /** Types `tidemark <args>` in this scene. */
+  tidemark(...args: string[]): Promise<Typed> {
+    return tidemark(args, this.env);
+  }
+
+  /** Types `temporal workflow <args>` in this scene. */
+  async temporalWorkflow(...args: string[]): Promise<Typed> {
+    const { surroundings } = this.world.shared.stack;
+    const program = await findProgram(TEMPORAL, surroundings);
+    const address = this.env['TEMPORAL_ADDRESS'] ?? '';
+    const typed = await type(program, ['workflow', ...args, '--address', address], this.env);
+    assert.equal(typed.status, 0, typed.stderr);
+    return typed;
+  }
+
+  /** Rows of `pg_stat_activity`, of this database, that fulfil a condition. */
+  async sessions(condition: string): Promise<number> {
+    const [row] = await this.world.shared.admin.unsafe<{ n: number }[]>(
+      `select count(*)::int as n from pg_stat_activity
+       where datname = '${this.world.name}' and pid <> pg_backend_pid() and (${condition})`,
+    );
+    return row?.n ?? 0;
+  }
+
+  /**
+   * Ends all workers and looks: each ended well, no session of theirs is left, none is idle in a transaction, and table,
+   * ledger, failures and bucket are those of an undisturbed run.
+   */
+  async isAsUndisturbed(): Promise<void> {
+    await this.comesToRest();
+    assertSame(await outcomeOf(this.world), await undisturbedOutcome(this.#files));
+  }
+
+  /** Ends all workers: each ends well, and no session of theirs is left. */
+  async comesToRest(): Promise<void> {
+    const endings = await Promise.all(this.workers.map((worker) => worker.end()));
+    assert.deepEqual(
+      endings.filter((how) => how !== 'status 0'),
+      [],
+      this.#workers.map(({ said }) => said.slice(-2_000)).join('\n'),
+    );
+    await until(
+      SESSIONS_GONE_MS,
+      'no session is left',
+      async () =>
+        (await this.sessions(`application_name = 'tidemark' or state like 'idle in transaction%'`)) === 0,
+    );
+  }
+
+  /** Removes all of it, whatever state it is in. */
+  async close(): Promise<void> {
+    for (const worker of this.#workers) if (worker.running) await worker.kill();
+    for (const held of this.#holds) await held.release();
+    await this.temporal.connection.close();
+    await this.s3.stop();
+    await this.stack?.stop();
+    await this.#endSessions();
+    await this.world.close();
+  }
+
+  /** A scenario that failed may leave sessions, and a database with sessions is not dropped. */
+  async #endSessions(): Promise<void> {
+    await this.world.shared.admin.unsafe(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = '${this.world.name}' and application_name = 'tidemark'`,
+    );
+  }
+}
+
+/** A scenario: its title is a fact. */
+export interface Scenario extends SceneOptions {
+  readonly title: string;
+  play(scene: Scene): Promise<void>;
+}

@@ -1,0 +1,41 @@
+/** Scenarios side by side: they mostly wait for timeouts of Temporal's, and one after the other they would take an hour. */
+
+import { undisturbedOutcome } from './compare.ts';
+import { built } from './processes.ts';
+import { Scene, type Scenario } from './scene.ts';
+
+/** All scenarios of a suite together, with their waiting. */
+const SUITE_MS = 30 * 60_000;
+
+/** Describes scenarios, each a test of its own; `limit` of them are played at once. */
+export function describeSideBySide(title: string, scenarios: readonly Scenario[], limit: number): void {
+  const only = new RegExp(process.env['FAULTS_ONLY'] ?? '');
+  const chosen = scenarios.filter((scenario) => only.test(scenario.title));
+  describe(title, function () {
+    this.timeout(SUITE_MS);
+    const plays = new Map<Scenario, Promise<void>>();
+
+    before(async () => {
+      await built();
+      // The undisturbed runs come first: what is expected must not depend on what else goes on.
+      for (const { files } of chosen) await undisturbedOutcome(files);
+      const free = Array.from({ length: limit }, () => Promise.resolve());
+      for (const [i, scenario] of chosen.entries()) {
+        const play = (free[i % limit] ?? Promise.resolve()).then(() => played(scenario));
+        free[i % limit] = play.catch(() => undefined);
+        plays.set(scenario, play);
+      }
+    });
+
+    for (const scenario of chosen) it(scenario.title, () => plays.get(scenario));
+  });
+}
+
+async function played(scenario: Scenario): Promise<void> {
+  const scene = await Scene.open(scenario);
+  try {
+    await scenario.play(scene);
+  } finally {
+    await scene.close();
+  }
+}
