@@ -1,6 +1,6 @@
 /** Backlogs of change files for the fault tests. */
 
-import { fileName, incFile } from '../incFile.ts';
+import { incFile } from '../incFile.ts';
 import type { TestFile } from './compare.ts';
 
 /** Rows of a large file: some 2 MB, well above what is loaded in a batch. */
@@ -20,6 +20,12 @@ export function backlogOf(input: { readonly files: number; readonly large: reado
       priority: `P${n}`,
       mttr: `${n}.5`,
     }));
-    return { name: fileName(n), body: incFile(cells) };
+    return { name: nameOf(n), body: incFile(cells) };
   });
+}
+
+/** As `fileName`, for more than a day. */
+function nameOf(n: number): string {
+  const at = new Date(Date.UTC(2026, 2, 1, 0, n)).toISOString();
+  return `${at.slice(0, 19).replaceAll(':', '-')}.csv`;
 }

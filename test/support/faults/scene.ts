@@ -32,31 +32,43 @@ export class Scene {
   readonly env: Readonly<Record<string, string>>;
   /** The Temporal server of its own. */
   readonly stack: Stack | undefined;
-  readonly #files: readonly TestFile[];
+  #files: readonly TestFile[] = [];
   readonly #workers: WorkerProcess[] = [];
   readonly #holds: HeldLoad[] = [];
   #runs = 0;
 
-  private constructor(parts: Pick<Scene, 'world' | 's3' | 'temporal' | 'stack'>, files: readonly TestFile[]) {
+  private constructor(parts: Pick<Scene, 'world' | 's3' | 'temporal' | 'stack'>) {
     this.world = parts.world;
     this.s3 = parts.s3;
     this.temporal = parts.temporal;
     this.stack = parts.stack;
-    this.#files = files;
     this.env = { ...parts.world.env, ...parts.stack?.env, AWS_ENDPOINT_URL_S3: parts.s3.endpoint };
   }
 
   /** Opens a world and puts the files. */
   static async open({ files, ownTemporal = false }: SceneOptions): Promise<Scene> {
     const world = await openWorld();
-    for (const { name, body } of files) await world.put(name, body);
     const s3 = await startS3Gate(world.env['AWS_ENDPOINT_URL_S3'] ?? '');
     const stack = ownTemporal
       ? await startStack({ servers: ['temporal'], temporalOutlivesRestart: true })
       : undefined;
     const address = (stack ?? world.shared.stack).env['TEMPORAL_ADDRESS'] ?? '';
     const temporal = new Client({ connection: await Connection.connect({ address }) });
-    return new Scene({ world, s3, temporal, stack }, files);
+    const scene = new Scene({ world, s3, temporal, stack });
+    await scene.put(files);
+    return scene;
+  }
+
+  /** All files that were put, in order. */
+  get files(): readonly TestFile[] {
+    return this.#files;
+  }
+
+  /** Puts further files. */
+  async put(files: readonly TestFile[]): Promise<void> {
+    for (const { name, body } of files) await this.world.put(name, body);
+    // The first array stays itself: the undisturbed run of it is known.
+    this.#files = this.#files.length === 0 ? files : [...this.#files, ...files];
   }
 
   /** Starts a worker. */
@@ -93,9 +105,11 @@ export class Scene {
     return held;
   }
 
-  /** Types `tidemark <args>` in this scene. */
-  tidemark(...args: string[]): Promise<Typed> {
-    return tidemark(args, this.env);
+  /** Types `tidemark <args>` in this scene, which must do it. */
+  async types(...args: string[]): Promise<Typed> {
+    const typed = await tidemark(args, this.env);
+    assert.equal(typed.status, 0, typed.stderr);
+    return typed;
   }
 
   /** Types `temporal workflow <args>` in this scene. */
@@ -165,5 +179,7 @@ export class Scene {
 /** A scenario: its title is a fact. */
 export interface Scenario extends SceneOptions {
   readonly title: string;
+  /** Whether files are put while it is played: what an undisturbed run gives is found out at its end. */
+  readonly grows?: boolean;
   play(scene: Scene): Promise<void>;
 }
