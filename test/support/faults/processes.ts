@@ -57,18 +57,12 @@ export class WorkerProcess {
 
   static async start(env: Variables, { clock }: WorkerOptions = {}): Promise<WorkerProcess> {
     await built();
-    const worker = [process.execPath, 'dist/worker.js'] as const;
-    // The monotonic clock has no wrong time, and a libfaketime that moves it makes threads hang.
-    const fake = { ...env, FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' };
-    const [command, ...args] =
-      clock === undefined ? worker : ([await faketime(), '-m', '-f', clock, ...worker] as const);
-    return new WorkerProcess(
-      spawn(command, args, {
-        cwd: ROOT,
-        env: environment(clock === undefined ? env : fake),
-        stdio: ['ignore', 'pipe', 'pipe'],
-      }),
-    );
+    const child = spawn(process.execPath, ['dist/worker.js'], {
+      cwd: ROOT,
+      env: { ...environment(env), ...(clock !== undefined && (await fakeClock(clock))) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return new WorkerProcess(child);
   }
 
   get pid(): number {
@@ -110,11 +104,15 @@ export class WorkerProcess {
   }
 }
 
-/** Debian's wrapper, as others have it. */
-async function faketime(): Promise<string> {
+/**
+ * The environment under which a program's clock is off. The wrapper `faketime` tells where its library is; it would itself
+ * stand between us and the worker, and our signals would end the one and leave the other.
+ */
+async function fakeClock(clock: string): Promise<Variables> {
   try {
-    await run('faketime', ['--version']);
-    return 'faketime';
+    const { stdout } = await run('faketime', ['-m', '-f', clock, 'printenv', 'LD_PRELOAD']);
+    // The monotonic clock has no wrong time, and threads hang where it is moved.
+    return { LD_PRELOAD: stdout.trim(), FAKETIME: clock, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
   } catch {
     throw new Error(
       'faketime is not installed, and the tests of a wrong clock need it: apt-get install faketime ' +

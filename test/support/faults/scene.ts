@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import pg from 'pg';
 import { startStack, type Stack } from '../../../dev/embedded.ts';
 import { findProgram, TEMPORAL } from '../../../dev/servers/binaries.ts';
 import { WORKFLOW_TYPE } from '../../../src/client/openRun.ts';
@@ -33,15 +34,21 @@ export class Scene {
   /** The Temporal server of its own. */
   readonly stack: Stack | undefined;
   #files: readonly TestFile[] = [];
+  /**
+   * As superuser, and not the suite's: there another test's `drop database` may wait, as it does for any backend that
+   * waits for the bytes of a COPY.
+   */
+  readonly #admin: pg.Client;
   readonly #workers: WorkerProcess[] = [];
   readonly #holds: HeldLoad[] = [];
   #runs = 0;
 
-  private constructor(parts: Pick<Scene, 'world' | 's3' | 'temporal' | 'stack'>) {
+  private constructor(parts: Pick<Scene, 'world' | 's3' | 'temporal' | 'stack'>, admin: pg.Client) {
     this.world = parts.world;
     this.s3 = parts.s3;
     this.temporal = parts.temporal;
     this.stack = parts.stack;
+    this.#admin = admin;
     this.env = { ...parts.world.env, ...parts.stack?.env, AWS_ENDPOINT_URL_S3: parts.s3.endpoint };
   }
 
@@ -54,7 +61,9 @@ export class Scene {
       : undefined;
     const address = (stack ?? world.shared.stack).env['TEMPORAL_ADDRESS'] ?? '';
     const temporal = new Client({ connection: await Connection.connect({ address }) });
-    const scene = new Scene({ world, s3, temporal, stack });
+    const admin = new pg.Client({ connectionString: adminUrl(world) });
+    await admin.connect();
+    const scene = new Scene({ world, s3, temporal, stack }, admin);
     await scene.put(files);
     return scene;
   }
@@ -98,9 +107,7 @@ export class Scene {
 
   /** Holds the load of a file at a step. */
   async hold(step: Step, key: string): Promise<HeldLoad> {
-    const url = new URL(this.world.shared.stack.adminDatabaseUrl);
-    url.pathname = `/${this.world.name}`;
-    const held = await holdLoads({ databaseUrl: url.href, step, key });
+    const held = await holdLoads({ databaseUrl: adminUrl(this.world), step, key });
     this.#holds.push(held);
     return held;
   }
@@ -124,11 +131,11 @@ export class Scene {
 
   /** Rows of `pg_stat_activity`, of this database, that fulfil a condition. */
   async sessions(condition: string): Promise<number> {
-    const [row] = await this.world.shared.admin.unsafe<{ n: number }[]>(
+    const { rows } = await this.#admin.query<{ n: number }>(
       `select count(*)::int as n from pg_stat_activity
-       where datname = '${this.world.name}' and pid <> pg_backend_pid() and (${condition})`,
+       where datname = current_database() and pid <> pg_backend_pid() and (${condition})`,
     );
-    return row?.n ?? 0;
+    return rows[0]?.n ?? 0;
   }
 
   /**
@@ -156,24 +163,26 @@ export class Scene {
     );
   }
 
-  /** Removes all of it, whatever state it is in. */
+  /** Ends what is left, whatever state it is in. The world is still to be closed, when no scene is played any more. */
   async close(): Promise<void> {
     for (const worker of this.#workers) if (worker.running) await worker.kill();
     for (const held of this.#holds) await held.release();
     await this.temporal.connection.close();
     await this.s3.stop();
     await this.stack?.stop();
-    await this.#endSessions();
-    await this.world.close();
-  }
-
-  /** A scenario that failed may leave sessions, and a database with sessions is not dropped. */
-  async #endSessions(): Promise<void> {
-    await this.world.shared.admin.unsafe(
+    // A scenario that failed may leave sessions, and a database with sessions is not dropped.
+    await this.#admin.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = '${this.world.name}' and application_name = 'tidemark'`,
+       where datname = current_database() and application_name = 'tidemark'`,
     );
+    await this.#admin.end();
   }
+}
+
+function adminUrl(world: World): string {
+  const url = new URL(world.shared.stack.adminDatabaseUrl);
+  url.pathname = `/${world.name}`;
+  return url.href;
 }
 
 /** A scenario: its title is a fact. */

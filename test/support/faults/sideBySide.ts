@@ -2,6 +2,7 @@
 
 import { undisturbedOutcome } from './compare.ts';
 import { built } from './processes.ts';
+import type { World } from '../world.ts';
 import { Scene, type Scenario } from './scene.ts';
 
 /** All scenarios of a suite together, with their waiting. */
@@ -14,6 +15,17 @@ export function describeSideBySide(title: string, scenarios: readonly Scenario[]
   describe(title, function () {
     this.timeout(SUITE_MS);
     const plays = new Map<Scenario, Promise<void>>();
+    const worlds: World[] = [];
+
+    async function played(scenario: Scenario): Promise<void> {
+      const scene = await Scene.open(scenario);
+      worlds.push(scene.world);
+      try {
+        await scenario.play(scene);
+      } finally {
+        await scene.close();
+      }
+    }
 
     before(async () => {
       await built();
@@ -27,15 +39,12 @@ export function describeSideBySide(title: string, scenarios: readonly Scenario[]
       }
     });
 
+    // Not one by one: `drop database` waits for any backend whose client is frozen.
+    after(async () => {
+      await Promise.allSettled(plays.values());
+      for (const world of worlds) await world.close();
+    });
+
     for (const scenario of chosen) it(scenario.title, () => plays.get(scenario));
   });
-}
-
-async function played(scenario: Scenario): Promise<void> {
-  const scene = await Scene.open(scenario);
-  try {
-    await scenario.play(scene);
-  } finally {
-    await scene.close();
-  }
 }
