@@ -1,5 +1,7 @@
 /** A worker killed at every boundary of a load and of a move. */
 
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import { backlogOf } from '../../support/faults/backlog.ts';
 import { until, within } from '../../support/faults/bounds.ts';
 import type { Step } from '../../support/faults/postgresGate.ts';
@@ -19,44 +21,65 @@ const SMALL = fileName(3);
 /** Sets a trap at a boundary. @returns what waits until the worker is in it, kills it there, and lets others on */
 type Trap = (scene: Scene) => Promise<() => Promise<void>>;
 
-export const kills: readonly Scenario[] = (
-  [
-    ['a large file, waiting for the lock', inTransaction('lock', LARGE)],
-    ['a large file, in the middle of its COPY', atS3('body', { method: 'GET', key: `changes/${LARGE}` })],
-    ['a large file, before its commit', inTransaction('ledger', LARGE)],
-    ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
-    ['a large file, after its commit and before anybody heard of it', afterCommit(LARGE)],
-    [
-      'a large file, its copy asked for and not made',
-      atS3('request', { method: 'PUT', key: `processed/${LARGE}` }),
-    ],
-    ['a large file, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${LARGE}` })],
-    [
-      'a large file, its copy made and not answered',
-      atS3('answer', { method: 'PUT', key: `processed/${LARGE}` }),
-    ],
-    ['a large file, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${LARGE}` })],
-    ['a large file, moved and not noted', inTransaction('note', LARGE)],
-    ['a batch, in the middle of a body', atS3('body', { method: 'GET', key: `changes/${SMALL}` })],
-    ['a batch, before a commit', inTransaction('ledger', SMALL)],
-    ['a batch, after a commit', afterCommit(SMALL)],
-    ['a batch, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${SMALL}` })],
-    ['a batch, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${SMALL}` })],
-    ['a batch, moved and not noted', inTransaction('note', SMALL)],
-  ] as const satisfies readonly (readonly [string, Trap])[]
-).map(([where, trap]) => ({
-  title: `SIGKILL: ${where}`,
+/** A worker starts within about a second. */
+const MOMENTS_MS = [200, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
+
+const endings: Scenario = {
+  title: 'SIGTERM: at any moment of a start, a worker ends',
   files: FILES,
   async play(scene) {
-    const kill = await trap(scene);
+    for (const ms of MOMENTS_MS) {
+      const worker = await scene.work();
+      await delay(ms);
+      assert.match(await worker.end(), /^(status 0|SIGTERM)$/, worker.said);
+    }
     await scene.work();
-    const run = await scene.start();
-    await kill();
-    await scene.work();
-    await scene.finished(run);
+    await scene.finished(await scene.start());
     await scene.isAsUndisturbed();
   },
-}));
+};
+
+const BOUNDARIES: readonly (readonly [string, Trap])[] = [
+  ['a large file, waiting for the lock', inTransaction('lock', LARGE)],
+  ['a large file, in the middle of its COPY', atS3('body', { method: 'GET', key: `changes/${LARGE}` })],
+  ['a large file, before its commit', inTransaction('ledger', LARGE)],
+  ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
+  ['a large file, after its commit and before anybody heard of it', afterCommit(LARGE)],
+  [
+    'a large file, its copy asked for and not made',
+    atS3('request', { method: 'PUT', key: `processed/${LARGE}` }),
+  ],
+  ['a large file, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${LARGE}` })],
+  [
+    'a large file, its copy made and not answered',
+    atS3('answer', { method: 'PUT', key: `processed/${LARGE}` }),
+  ],
+  ['a large file, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${LARGE}` })],
+  ['a large file, moved and not noted', inTransaction('note', LARGE)],
+  ['a batch, in the middle of a body', atS3('body', { method: 'GET', key: `changes/${SMALL}` })],
+  ['a batch, before a commit', inTransaction('ledger', SMALL)],
+  ['a batch, after a commit', afterCommit(SMALL)],
+  ['a batch, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${SMALL}` })],
+  ['a batch, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${SMALL}` })],
+  ['a batch, moved and not noted', inTransaction('note', SMALL)],
+];
+
+export const kills: readonly Scenario[] = [
+  endings,
+  ...BOUNDARIES.map(([where, trap]): Scenario => ({
+    title: `SIGKILL: ${where}`,
+    files: FILES,
+    async play(scene) {
+      const kill = await trap(scene);
+      await scene.work();
+      const run = await scene.start();
+      await kill();
+      await scene.work();
+      await scene.finished(run);
+      await scene.isAsUndisturbed();
+    },
+  })),
+];
 
 function inTransaction(step: Step, key: string): Trap {
   return async (scene) => {

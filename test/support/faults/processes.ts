@@ -4,13 +4,15 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { hear } from '../hush.ts';
-import { within } from './bounds.ts';
+import { until, within } from './bounds.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const run = promisify(execFile);
 
 /** The shutdown grace of a worker is 20 s. */
 const END_MS = 40_000;
+/** On a machine that does much besides. */
+const START_MS = 60_000;
 const BUILD_MS = 120_000;
 const COMMAND_MS = 60_000;
 
@@ -91,6 +93,11 @@ export class WorkerProcess {
 
   wake(): void {
     this.#child.kill('SIGCONT');
+  }
+
+  /** Resolves when it works. */
+  async works(): Promise<void> {
+    await until(START_MS, 'a worker works', () => !this.running || /state: 'RUNNING'/.test(this.#said));
   }
 
   /** SIGTERM; resolves with how it ended. */

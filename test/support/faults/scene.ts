@@ -149,7 +149,12 @@ export class Scene {
 
   /** Ends all workers: each ends well, and no session of theirs is left. */
   async comesToRest(): Promise<void> {
-    const endings = await Promise.all(this.workers.map((worker) => worker.end()));
+    const ending = this.workers.map(async (worker) => {
+      // One that still starts would end by the signal itself.
+      await worker.works();
+      return worker.end();
+    });
+    const endings = await Promise.all(ending);
     assert.deepEqual(
       endings.filter((how) => how !== 'status 0'),
       [],
