@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { backlogOf } from '../../support/faults/backlog.ts';
 import { until } from '../../support/faults/bounds.ts';
 import type { TestFile } from '../../support/faults/compare.ts';
+import { fakeClock, type } from '../../support/faults/processes.ts';
 import type { Scenario } from '../../support/faults/scene.ts';
 import { incFile } from '../../support/incFile.ts';
 
@@ -28,21 +29,49 @@ const FILES: readonly TestFile[] = [
   { name: FUTURE, body: incFile([{ ticket_id: 'far' }]) },
 ];
 
-export const wrongClocks: readonly Scenario[] = [
-  ['an hour fast', '+1h', HOUR_MS],
-  ['an hour slow', '-1h', -HOUR_MS],
-].map(([what, clock, off]) => ({
-  title: `clock: the worker's is ${what}`,
-  files: FILES,
+/** A file that was just put. */
+const YOUNG = backlogOf({ files: 1, large: [] });
+
+const settling: Scenario = {
+  title: 'clock: what is young is so by the clock of S3, with an hour fast and an hour slow',
+  files: YOUNG,
   async play(scene) {
-    const worker = await scene.work({ clock: String(clock) });
-    const run = await scene.start();
-    const { future } = await scene.finished(run);
-    assert.deepEqual(future, { total: 1, keys: [`${scene.world.dataset.changesPrefix}${FUTURE}`] });
-    // The clock was wrong indeed: the worker's own log has its times.
-    await until(SAID_MS, 'the worker logs', () => /\d{4}-\d\d-\d\dT[\d:.]+Z/.test(worker.said));
-    const said = Date.parse(/\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(worker.said)?.[0] ?? '');
-    assert.ok(Math.abs(said - Date.now() - Number(off)) < 10 * MINUTE_MS, new Date(said).toISOString());
+    const states = async (clock: string, settleMs: number): Promise<string> => {
+      const args = ['--import', 'tsx', 'test/support/faults/listSettling.ts', String(settleMs)];
+      const typed = await type(process.execPath, args, { ...scene.env, ...(await fakeClock(clock)) });
+      assert.equal(typed.status, 0, typed.stderr);
+      return typed.stdout;
+    };
+    assert.equal(await states('+1h', HOUR_MS / 2), 'settling');
+    // S3 tells whole seconds: it is older than a millisecond when the next one has begun.
+    await until(SAID_MS, 'it is old', async () => (await states('-1h', 1)) === 'pending');
+    await scene.work();
+    await scene.finished(await scene.start());
     await scene.isAsUndisturbed();
   },
-}));
+};
+
+export const wrongClocks: readonly Scenario[] = [
+  settling,
+  ...[
+    ['an hour fast', '+1h', HOUR_MS],
+    ['an hour slow', '-1h', -HOUR_MS],
+  ].map(([what, clock, off]): Scenario => ({
+    title: `clock: the worker's is ${what}`,
+    files: FILES,
+    async play(scene) {
+      const worker = await scene.work({ clock: String(clock) });
+      const run = await scene.start();
+      const { future } = await scene.finished(run);
+      assert.deepEqual(future, { total: 1, keys: [`${scene.world.dataset.changesPrefix}${FUTURE}`] });
+      // The clock was wrong indeed: the worker's own log has its times.
+      await until(SAID_MS, 'the worker logs', () => /\d{4}-\d\d-\d\dT[\d:.]+Z/.test(worker.said));
+      const said = Date.parse(/\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(worker.said)?.[0] ?? '');
+      assert.ok(Math.abs(said - Date.now() - Number(off)) < 10 * MINUTE_MS, new Date(said).toISOString());
+      process.stdout.write(
+        `403: ${scene.s3.answers(403)} 400: ${scene.s3.answers(400)} 200: ${scene.s3.answers(200)}\n`,
+      );
+      await scene.isAsUndisturbed();
+    },
+  })),
+];

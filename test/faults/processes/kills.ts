@@ -39,34 +39,45 @@ const endings: Scenario = {
   },
 };
 
-const BOUNDARIES: readonly (readonly [string, Trap])[] = [
+type Boundary = readonly [where: string, trap: Trap];
+
+const BOUNDARIES: readonly Boundary[] = [
   ['a large file, waiting for the lock', inTransaction('lock', LARGE)],
   ['a large file, in the middle of its COPY', atS3('body', { method: 'GET', key: `changes/${LARGE}` })],
   ['a large file, before its commit', inTransaction('ledger', LARGE)],
   ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
   ['a large file, after its commit and before anybody heard of it', afterCommit(LARGE)],
+  ['a large file, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${LARGE}` })],
+  ['a large file, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${LARGE}` })],
+  ['a batch, before a commit', inTransaction('ledger', SMALL)],
+  ['a batch, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${SMALL}` })],
+];
+
+/** Beside those: neighbours of them, which go the same ways through the code. */
+const NEIGHBOURS: readonly Boundary[] = [
   [
     'a large file, its copy asked for and not made',
     atS3('request', { method: 'PUT', key: `processed/${LARGE}` }),
   ],
-  ['a large file, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${LARGE}` })],
   [
     'a large file, its copy made and not answered',
     atS3('answer', { method: 'PUT', key: `processed/${LARGE}` }),
   ],
-  ['a large file, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${LARGE}` })],
   ['a large file, moved and not noted', inTransaction('note', LARGE)],
   ['a batch, in the middle of a body', atS3('body', { method: 'GET', key: `changes/${SMALL}` })],
-  ['a batch, before a commit', inTransaction('ledger', SMALL)],
   ['a batch, after a commit', afterCommit(SMALL)],
-  ['a batch, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${SMALL}` })],
   ['a batch, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${SMALL}` })],
   ['a batch, moved and not noted', inTransaction('note', SMALL)],
 ];
 
 export const kills: readonly Scenario[] = [
-  endings,
-  ...BOUNDARIES.map(([where, trap]): Scenario => ({
+  ...BOUNDARIES.map((boundary) => killAt(boundary)),
+  ...NEIGHBOURS.map((boundary) => ({ ...killAt(boundary), longOnly: true })),
+  { ...endings, longOnly: true },
+];
+
+function killAt([where, trap]: Boundary): Scenario {
+  return {
     title: `SIGKILL: ${where}`,
     files: FILES,
     async play(scene) {
@@ -78,8 +89,8 @@ export const kills: readonly Scenario[] = [
       await scene.finished(run);
       await scene.isAsUndisturbed();
     },
-  })),
-];
+  };
+}
 
 function inTransaction(step: Step, key: string): Trap {
   return async (scene) => {

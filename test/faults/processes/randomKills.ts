@@ -16,10 +16,11 @@ const LARGE = 40;
 const FEW = 20;
 
 /** Kills of one scenario: a few beside all others, or many for as long as it is asked for. */
-const KILLS = longForm ? 50 : 8;
+const KILLS = longForm ? 50 : 4;
 
-/** From the start of a worker to the next kill at most; a worker needs about 1 s until it works. */
-const KILL_MS = 3_000;
+/** Between two kills at most, from when the newest worker works; now and then it does not yet. */
+const KILL_MS = 2_000;
+const EARLY = 0.15;
 /** The latency of S3 at most, so that there is always something under way. */
 const LATENCY_MS = 15;
 /** Runs that lost their worker go on after a heartbeat timeout of 30 s and retries up to a minute apart. */
@@ -57,8 +58,9 @@ async function killForLong(scene: Scene, dice: Random): Promise<number> {
   const end = performance.now() + (longForm?.seconds ?? 0) * 1000;
   let kills = 0;
   while (kills < KILLS || performance.now() < end) {
-    await delay(dice.below(KILL_MS));
     const { workers } = scene;
+    if (!dice.chance(EARLY)) await workers.at(-1)?.works();
+    await delay(dice.below(KILL_MS));
     await workers[dice.below(workers.length)]?.kill();
     kills += 1;
     await scene.work();

@@ -49,6 +49,7 @@ export const temporalFaults: readonly Scenario[] = [
     {
       title: `Temporal: a run terminated in the middle of a ${during}; the next one makes it right`,
       files: FEW,
+      longOnly: during === 'move',
       async play(scene) {
         const { held, run } = await heldDuring(scene, during);
         await scene.temporalWorkflow('terminate', '--workflow-id', run.workflowId);
@@ -62,6 +63,7 @@ export const temporalFaults: readonly Scenario[] = [
     {
       title: `Temporal: a run reset to its beginning in the middle of a ${during}`,
       files: FEW,
+      longOnly: during === 'move',
       async play(scene) {
         const { held, run } = await heldDuring(scene, during);
         const how = ['--workflow-id', run.workflowId, '--type', 'FirstWorkflowTask', '--reason', 'a test'];
@@ -107,6 +109,7 @@ export const temporalFaults: readonly Scenario[] = [
   {
     title: 'Temporal: an activity timed out, and its only worker gets the next attempt beside the first',
     files: FEW,
+    longOnly: true,
     async play(scene) {
       const held = scene.s3.hold('body', { method: 'GET', key: `changes/${LARGE}` });
       const worker = await scene.work();

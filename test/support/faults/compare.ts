@@ -85,7 +85,9 @@ async function runUndisturbed(files: readonly TestFile[]): Promise<Outcome> {
   try {
     for (const { name, body } of files) await world.put(name, body);
     await world.run();
-    return await outcomeOf(world);
+    const outcome = await outcomeOf(world);
+    assert.ok(outcome.table.length > 0 && outcome.ledger.length > 0 && outcome.failures.length === 0);
+    return outcome;
   } finally {
     await world.close();
   }

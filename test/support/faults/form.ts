@@ -1,6 +1,7 @@
 /**
  * The form of the fault tests. Bounded by default; long where FAULTS_SECONDS says for how long. FAULTS_SEED replays the
- * dice of a run; what the machine adds to them it does not.
+ * dice of a run; what the machine adds to them it does not. FAULTS_ONLY, a regular expression, plays only scenarios whose
+ * title it fits.
  */
 
 const seconds = process.env['FAULTS_SECONDS'];
@@ -13,3 +14,5 @@ export const seed = Number(process.env['FAULTS_SEED'] ?? (longForm ? Date.now() 
 
 if (!Number.isFinite(seed) || !Number.isFinite(longForm?.seconds ?? 0))
   throw new Error('FAULTS_SEED and FAULTS_SECONDS are numbers');
+
+export const only = new RegExp(process.env['FAULTS_ONLY'] ?? '');

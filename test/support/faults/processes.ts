@@ -115,7 +115,7 @@ export class WorkerProcess {
  * The environment under which a program's clock is off. The wrapper `faketime` tells where its library is; it would itself
  * stand between us and the worker, and our signals would end the one and leave the other.
  */
-async function fakeClock(clock: string): Promise<Variables> {
+export async function fakeClock(clock: string): Promise<Variables> {
   try {
     const { stdout } = await run('faketime', ['-m', '-f', clock, 'printenv', 'LD_PRELOAD']);
     // The monotonic clock has no wrong time, and threads hang where it is moved.

@@ -39,11 +39,14 @@ export interface S3Gate {
   hold(place: Place, choice: Choice): Held;
   /** Every request waits this long before it is sent on, in milliseconds. */
   slow(ms: () => number): void;
+  /** How often a status was answered. */
+  answers(status: number): number;
   stop(): Promise<void>;
 }
 
 export async function startS3Gate(target: string): Promise<S3Gate> {
   const rules: Rule[] = [];
+  const statuses: number[] = [];
   const sockets = new Set<Socket>();
   const agent = new Agent({ keepAlive: true });
   let latency: () => number = () => 0;
@@ -65,6 +68,7 @@ export async function startS3Gate(target: string): Promise<S3Gate> {
     if (ms > 0) await delay(ms);
     if (rule?.place === 'request') await heldBy(rule);
     const answer = await ask(target, req, Buffer.concat(chunks), agent);
+    statuses.push(answer.status);
     rule?.serve();
     if (rule?.place === 'answer') await heldBy(rule);
     res.writeHead(answer.status, answer.headers);
@@ -91,6 +95,7 @@ export async function startS3Gate(target: string): Promise<S3Gate> {
       });
       return { reached: reached.given, release: released.give, served: served.given };
     },
+    answers: (status) => statuses.filter((each) => each === status).length,
     slow: (ms) => (latency = ms),
     async stop() {
       for (const socket of sockets) socket.destroy();

@@ -195,5 +195,7 @@ export interface Scenario extends SceneOptions {
   readonly title: string;
   /** Whether files are put while it is played: what an undisturbed run gives is found out at its end. */
   readonly grows?: boolean;
+  /** Whether only the long form plays it. */
+  readonly longOnly?: boolean;
   play(scene: Scene): Promise<void>;
 }

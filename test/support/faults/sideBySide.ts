@@ -1,6 +1,7 @@
 /** Scenarios side by side: they mostly wait for timeouts of Temporal's, and one after the other they would take an hour. */
 
 import { undisturbedOutcome } from './compare.ts';
+import { longForm, only } from './form.ts';
 import { built } from './processes.ts';
 import type { World } from '../world.ts';
 import { Scene, type Scenario } from './scene.ts';
@@ -10,8 +11,9 @@ const SUITE_MS = 30 * 60_000;
 
 /** Describes scenarios, each a test of its own; `limit` of them are played at once. */
 export function describeSideBySide(title: string, scenarios: readonly Scenario[], limit: number): void {
-  const only = new RegExp(process.env['FAULTS_ONLY'] ?? '');
-  const chosen = scenarios.filter((scenario) => only.test(scenario.title));
+  const chosen = scenarios.filter(
+    (scenario) => only.test(scenario.title) && (longForm !== undefined || scenario.longOnly !== true),
+  );
   describe(title, function () {
     this.timeout(SUITE_MS);
     const plays = new Map<Scenario, Promise<void>>();
