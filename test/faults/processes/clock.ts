@@ -68,9 +68,8 @@ export const wrongClocks: readonly Scenario[] = [
       await until(SAID_MS, 'the worker logs', () => /\d{4}-\d\d-\d\dT[\d:.]+Z/.test(worker.said));
       const said = Date.parse(/\d{4}-\d\d-\d\dT[\d:.]+Z/.exec(worker.said)?.[0] ?? '');
       assert.ok(Math.abs(said - Date.now() - Number(off)) < 10 * MINUTE_MS, new Date(said).toISOString());
-      process.stdout.write(
-        `403: ${scene.s3.answers(403)} 400: ${scene.s3.answers(400)} 200: ${scene.s3.answers(200)}\n`,
-      );
+      // S3 refuses a signature of another hour, and the SDK learns the time from its answer.
+      assert.ok(scene.s3.answers(403) > 0, 'the server takes any clock');
       await scene.isAsUndisturbed();
     },
   })),
