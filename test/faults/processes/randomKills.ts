@@ -23,8 +23,11 @@ const KILL_MS = 2_000;
 const EARLY = 0.15;
 /** The latency of S3 at most, so that there is always something under way. */
 const LATENCY_MS = 15;
-/** Runs that lost their worker go on after a heartbeat timeout of 30 s and retries up to a minute apart. */
-const OPEN_RUNS_MS = 240_000;
+/**
+ * Runs that lost their worker go on after a heartbeat timeout of 30 s. A workflow task that was lost again and again has
+ * ever longer to time out by Temporal, up to 10 minutes.
+ */
+const OPEN_RUNS_MS = longForm ? 720_000 : 240_000;
 
 export const randomKills: readonly Scenario[] = [1, 2, 4].map((workers) => ({
   title: `random kills, ${workers} worker${workers > 1 ? 's' : ''}: ${KILLS} or more, seed ${seed}${
