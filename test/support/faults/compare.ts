@@ -1,7 +1,7 @@
 /** All that a run leaves behind, and whether it is what an undisturbed run leaves. */
 
 import assert from 'node:assert/strict';
-import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { openWorld, type World } from '../world.ts';
 
 /** Table, ledger, failures and bucket, a line each, without times and the ids of runs. */
@@ -43,13 +43,11 @@ export async function outcomeOf(world: World): Promise<Outcome> {
 const SCRATCH = '/.tidemark-probe-';
 
 async function listed(world: World): Promise<string[]> {
-  const { Contents = [], IsTruncated } = await world.s3.send(
-    new ListObjectsV2Command({ Bucket: world.name }),
-  );
-  assert.equal(IsTruncated, false);
-  return Contents.filter(({ Key }) => !Key?.includes(SCRATCH)).map(
-    ({ Key, Size, ETag }) => `${Key} ${Size} ${ETag}`,
-  );
+  const lines: string[] = [];
+  for await (const { Contents = [] } of paginateListObjectsV2({ client: world.s3 }, { Bucket: world.name }))
+    for (const { Key = '', Size, ETag } of Contents)
+      if (!Key.includes(SCRATCH)) lines.push(`${Key} ${Size} ${ETag}`);
+  return lines;
 }
 
 /** Fails with the first difference of each part. */

@@ -20,7 +20,11 @@ let building: Promise<unknown> | undefined;
 
 /** Compiles `src/` to `dist/`, once: a worker from the sources would bundle its workflows at each start. */
 export function built(): Promise<unknown> {
-  return (building ??= run('npm', ['run', '--silent', 'build'], { cwd: ROOT, timeout: BUILD_MS }));
+  return (building ??= run('npm', ['run', '--silent', 'build'], { cwd: ROOT, timeout: BUILD_MS }).catch(
+    (error: unknown) => {
+      throw new Error(`the build failed: ${(error as { stdout?: string }).stdout}`, { cause: error });
+    },
+  ));
 }
 
 /** The environment of a child process: a way to programs, and what is given. */
