@@ -50,6 +50,32 @@ export const zombies: readonly Scenario[] = [
     },
   })),
   {
+    // A frozen one finds its body silent for too long when it wakes; this one is slow, and comes to the fence.
+    title: 'zombie: slow in its COPY, and cut off from Temporal, so that nobody stops it',
+    files: FILES,
+    async play(scene) {
+      const partition = await scene.partition();
+      const held = scene.s3.hold('drip', { method: 'GET', key: `changes/${LARGE}` });
+      await scene.work({}, { TEMPORAL_ADDRESS: partition.address });
+      const run = await scene.start();
+      await within(REACH_MS, 'a large file is read', held.reached);
+      partition.cut();
+      await scene.work();
+      await scene.finished(run);
+      assert.equal(await scene.sessions(COPYING), 1);
+      const before = await outcomeOf(scene.world);
+      held.release();
+      await until(
+        CALM_MS,
+        'it found the file in the ledger',
+        async () => (await scene.sessions(FENCED)) === 1,
+      );
+      assertSame(await outcomeOf(scene.world), before);
+      partition.mend();
+      await scene.isAsUndisturbed();
+    },
+  },
+  {
     title: 'zombie: its delete on the way, and other content under the same key when it arrives',
     files: FILES,
     async play(scene) {
@@ -87,15 +113,24 @@ async function haunted(scene: Scene, trap: Trap): Promise<void> {
   const before = await outcomeOf(scene.world);
   zombie.wake();
   await awake?.();
-  // Its attempt is over when its sessions rest: idle, or gone.
+  await untilAtRest(scene);
+  assert.equal(zombie.running, true, `the worker died: ${zombie.said.slice(-2_000)}`);
+  assert.equal(await zombie.end(), 'status 0');
+  assertSame(await outcomeOf(scene.world), before);
+}
+
+/** A load that stages. */
+const COPYING = `application_name = 'tidemark' and state = 'active' and query like 'copy %'`;
+/** A load that has ended its transaction without a change. */
+const FENCED = `application_name = 'tidemark' and state = 'idle' and query = 'rollback'`;
+
+/** Its attempt is over when its sessions rest: idle, or gone. */
+async function untilAtRest(scene: Scene): Promise<void> {
   await until(
     CALM_MS,
     'the zombie has come to rest',
     async () => (await scene.sessions(`application_name = 'tidemark' and state <> 'idle'`)) === 0,
   );
-  assert.equal(zombie.running, true, `the worker died: ${zombie.said.slice(-2_000)}`);
-  assert.equal(await zombie.end(), 'status 0');
-  assertSame(await outcomeOf(scene.world), before);
 }
 
 /** The load is held at a step, frozen, and the step let through: the rest is between PostgreSQL and nobody. */

@@ -5,8 +5,14 @@ import { Agent, createServer, request, type IncomingMessage, type ServerResponse
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Where a request is held: not yet sent on; served, its answer not given; its answer's body given up to the middle. */
-export type Place = 'request' | 'answer' | 'body';
+/**
+ * Where a request is held: not yet sent on; served, its answer not given; its answer's body given up to the middle; the
+ * same, and from there on a little every few seconds.
+ */
+export type Place = 'request' | 'answer' | 'body' | 'drip';
+
+/** Well below the 30 s after which a silent body is given up. */
+const DRIP_MS = 5_000;
 
 /** Which request. */
 export interface Choice {
@@ -72,12 +78,16 @@ export async function startS3Gate(target: string): Promise<S3Gate> {
     rule?.serve();
     if (rule?.place === 'answer') await heldBy(rule);
     res.writeHead(answer.status, answer.headers);
-    const middle = rule?.place === 'body' ? Math.floor(answer.body.length / 2) : 0;
-    if (rule?.place === 'body') {
-      res.write(answer.body.subarray(0, middle));
-      await heldBy(rule);
+    const inBody = rule?.place === 'body' || rule?.place === 'drip';
+    let given = inBody ? Math.floor(answer.body.length / 2) : 0;
+    if (rule && inBody) {
+      res.write(answer.body.subarray(0, given));
+      const drip = setInterval(() => {
+        if (rule.place === 'drip') res.write(answer.body.subarray(given, ++given));
+      }, DRIP_MS);
+      await heldBy(rule).finally(() => clearInterval(drip));
     }
-    res.end(answer.body.subarray(middle));
+    res.end(answer.body.subarray(given));
   }
 
   return {

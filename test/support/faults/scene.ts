@@ -10,6 +10,7 @@ import type { IngestResult } from '../../../src/workflows/run.ts';
 import { openWorld, type World } from '../world.ts';
 import { until, within } from './bounds.ts';
 import { assertSame, outcomeOf, undisturbedOutcome, type TestFile } from './compare.ts';
+import { startPartition, type Partition } from './partition.ts';
 import { holdLoads, type HeldLoad, type Step } from './postgresGate.ts';
 import { tidemark, type, WorkerProcess, type Typed, type WorkerOptions } from './processes.ts';
 import { startS3Gate, type S3Gate } from './s3Gate.ts';
@@ -41,6 +42,7 @@ export class Scene {
   readonly #admin: pg.Client;
   readonly #workers: WorkerProcess[] = [];
   readonly #holds: HeldLoad[] = [];
+  readonly #partitions: Partition[] = [];
   #runs = 0;
 
   private constructor(parts: Pick<Scene, 'world' | 's3' | 'temporal' | 'stack'>, admin: pg.Client) {
@@ -80,9 +82,12 @@ export class Scene {
     this.#files = this.#files.length === 0 ? files : [...this.#files, ...files];
   }
 
-  /** Starts a worker. */
-  async work(options: WorkerOptions = {}): Promise<WorkerProcess> {
-    const worker = await WorkerProcess.start(this.env, options);
+  /** Starts a worker; its environment is the scene's, but for these variables. */
+  async work(
+    options: WorkerOptions = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<WorkerProcess> {
+    const worker = await WorkerProcess.start({ ...this.env, ...env }, options);
     this.#workers.push(worker);
     return worker;
   }
@@ -128,6 +133,13 @@ export class Scene {
     return typed;
   }
 
+  /** A way to Temporal that can be cut. */
+  async partition(): Promise<Partition> {
+    const partition = await startPartition(this.env['TEMPORAL_ADDRESS'] ?? '');
+    this.#partitions.push(partition);
+    return partition;
+  }
+
   /** Rows of `pg_stat_activity`, of this database, that fulfil a condition. */
   async sessions(condition: string): Promise<number> {
     const { rows } = await this.#admin.query<{ n: number }>(
@@ -171,6 +183,7 @@ export class Scene {
   async close(): Promise<void> {
     for (const worker of this.#workers) if (worker.running) await worker.kill();
     for (const held of this.#holds) await held.release();
+    for (const partition of this.#partitions) await partition.stop();
     await this.temporal.connection.close();
     await this.s3.stop();
     await this.stack?.stop();
