@@ -8,4 +8,4 @@ import { zombies } from './zombies.ts';
 // The longest first.
 const SCENARIOS = [...randomKills, ...zombies, ...kills, ...temporalFaults, ...wrongClocks];
 
-describeSideBySide('faults of processes', SCENARIOS, 10);
+describeSideBySide('faults of processes', SCENARIOS, 14);
