@@ -18,6 +18,8 @@ export interface StackOptions {
   readonly servers?: readonly ServerName[];
   /** Whether Temporal has its web UI; default not, which starts faster. */
   readonly ui?: boolean;
+  /** Whether Temporal keeps its state in a file, so that it can be stopped and started again; default not. */
+  readonly temporalOutlivesRestart?: boolean;
   /** The stack makes its own directory in this one and removes it at the end; default the system's temporary one. */
   readonly directory?: string;
   /** Gets a line for what takes long and for each server that is up; default nobody. */
@@ -67,7 +69,13 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   };
   // All settled, not all: a server that is still starting must be known before the rest is ended.
   const [temporal, postgres, s3] = await Promise.allSettled([
-    up('temporal', () => startTemporal({ ...surroundings, ui: options.ui ?? false })),
+    up('temporal', () =>
+      startTemporal({
+        ...surroundings,
+        ui: options.ui ?? false,
+        outlivesRestart: options.temporalOutlivesRestart ?? false,
+      }),
+    ),
     up('postgres', () => startPostgres(surroundings)),
     up('s3', () => startS3(surroundings)),
   ]);

@@ -1,4 +1,4 @@
-/** A real Temporal development server: all services in one process, its store in memory. */
+/** A real Temporal development server: all services in one process, its store in memory or in a file. */
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ const NAMESPACE = 'default';
 const CONNECT_MS = 1_000;
 
 export async function startTemporal(
-  options: Surroundings & { readonly ui: boolean },
+  options: Surroundings & { readonly ui: boolean; readonly outlivesRestart: boolean },
 ): Promise<TemporalServer> {
   const command = await findProgram(TEMPORAL, options);
   const placed = await onFreePorts(4, ([port = 0, ui = 0, http = 0, metrics = 0]) =>
@@ -42,11 +42,12 @@ export async function startTemporal(
           `--http-port=${http}`,
           `--metrics-port=${metrics}`,
           options.ui ? `--ui-port=${ui}` : '--headless',
+          ...(options.outlivesRestart ? [`--db-filename=${join(options.directory, 'temporal.db')}`] : []),
         ],
         env: cleanEnvironment(),
         logFile: join(options.directory, 'temporal.log'),
         probe: () => probe(`${LOOPBACK}:${port}`, options.ui ? `http://${LOOPBACK}:${ui}` : ''),
-        // Everything is in memory: there is nothing to end in order.
+        // There is nothing to end in order: what is in memory is lost, and a file of SQLite's bears it.
         stopSignal: 'SIGKILL',
       },
       options.watchdog,

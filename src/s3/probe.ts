@@ -13,6 +13,7 @@ import { openContext } from './client.ts';
 import type { ObjectStoreOptions, S3Context } from './client.ts';
 import { placed } from './errors.ts';
 import { copySource, quoted, unquoted } from './headers.ts';
+import { listPage } from './list.ts';
 import type { ObjectKey } from '../domain/changeFile.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 
@@ -39,14 +40,23 @@ export interface ProbeInput {
   /** Where the scratch objects go, ending with `/`; no prefix of change files. */
   readonly prefix: string;
   readonly signal?: AbortSignal;
+  /** How old, in milliseconds by S3's clock, a scratch object is that a killed probe has left. Default 10 minutes. */
+  readonly leftAfterMs?: number;
 }
+
+/** The beginning of a scratch object's name, and what is in it. */
+const SCRATCH = '.tidemark-probe-';
+const BODY = 'Tidemark tries out conditions here.\n';
+
+/** Longer than a probe takes whose every call is answered at the last moment. */
+const LEFT_AFTER_MS = 10 * 60_000;
 
 /** An ETag that no object has: MD5 in hexadecimal has no `x`. */
 const WRONG = 'x'.repeat(32);
 
 /**
  * Writes two scratch objects under the prefix, tries each condition with a wrong and with a right ETag, and deletes
- * them. Opens a client of its own.
+ * them, and those that a killed probe has left. Opens a client of its own.
  *
  * Fails like any call: `S3Refused` where writing under the prefix is not allowed.
  */
@@ -55,12 +65,13 @@ export async function probeConditions(
   input: ProbeInput,
 ): Promise<ConditionReport> {
   const context = openContext(options);
-  const key = `${input.prefix}.tidemark-probe-${randomUUID()}`;
+  const key = `${input.prefix}${SCRATCH}${randomUUID()}`;
   const scratch: Scratch = { context, key, copyKey: `${key}-copy`, etag: '', signal: input.signal };
   try {
     return await probe({ ...scratch, etag: await put(scratch) });
   } finally {
     await clean(scratch);
+    await sweep(context, input);
     context.client.destroy();
   }
 }
@@ -122,7 +133,7 @@ async function put({ context, key, signal }: Scratch): Promise<string> {
       new PutObjectCommand({
         Bucket: context.bucket,
         Key: key,
-        Body: 'Tidemark tries out conditions here.\n',
+        Body: BODY,
       }),
       options,
     ),
@@ -174,6 +185,26 @@ async function clean({ context, key, copyKey }: Scratch): Promise<void> {
     await remove({ context, signal: undefined }, left, {}).catch(() => {
       // An object of 36 bytes stays; its name says whose it is, and the probe's own outcome matters more.
     });
+  }
+}
+
+/** Removes what probes have left whose process was killed. Another one's probe under way is too young for that. */
+async function sweep(
+  context: S3Context,
+  { prefix, signal, leftAfterMs = LEFT_AFTER_MS }: ProbeInput,
+): Promise<void> {
+  try {
+    const page = await listPage(context, {
+      prefix: `${prefix}${SCRATCH}`,
+      limit: 100,
+      ...(signal && { signal }),
+    });
+    for (const { key, size, lastModified } of page.objects) {
+      const left = size === BODY.length && page.serverTime - lastModified >= leftAfterMs;
+      if (left) await remove({ context, signal }, key, {});
+    }
+  } catch {
+    // As in `clean`: the next start tries again.
   }
 }
 

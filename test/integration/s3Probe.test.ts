@@ -52,6 +52,19 @@ describe('the probe of conditions', () => {
     await bench.stop();
   });
 
+  it('removes what killed probes have left, and nothing young or foreign', async () => {
+    const bench = await startBench();
+    const prefix = bench.prefix();
+    const left = `${prefix}.tidemark-probe-0f0f`;
+    await bench.put(left, 'Tidemark tries out conditions here.\n');
+    await bench.put(`${prefix}.tidemark-probe-foreign`, 'something else');
+    await probeConditions(bench.options, { prefix });
+    assert.equal(Object.keys(await bench.contents(prefix)).length, 2);
+    await probeConditions(bench.options, { prefix, leftAfterMs: 0 });
+    assert.deepEqual(await bench.contents(prefix), { '.tidemark-probe-foreign': 'something else' });
+    await bench.stop();
+  });
+
   it('finds a store that ignores conditions, and leaves nothing', async () => {
     assert.deepEqual(await probeAt(), { report: all('ignored'), left: [] });
   });

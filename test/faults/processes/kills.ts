@@ -1,0 +1,135 @@
+/** A worker killed at every boundary of a load and of a move. */
+
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import { backlogOf } from '../../support/faults/backlog.ts';
+import { until, within } from '../../support/faults/bounds.ts';
+import type { Step } from '../../support/faults/postgresGate.ts';
+import type { Choice, Place } from '../../support/faults/s3Gate.ts';
+import type { Scenario, Scene } from '../../support/faults/scene.ts';
+import { fileName } from '../../support/incFile.ts';
+
+const COMMIT_MS = 10_000;
+const REACH_MS = 60_000;
+
+/** A small baseline, a large delta, two small ones. */
+const FILES = backlogOf({ files: 4, large: [1] });
+const LARGE = fileName(1);
+/** The second of two small files that go in one batch. */
+const SMALL = fileName(3);
+
+/** Sets a trap at a boundary. @returns what waits until the worker is in it, kills it there, and lets others on */
+type Trap = (scene: Scene) => Promise<() => Promise<void>>;
+
+/** A worker starts within about a second. */
+const MOMENTS_MS = [200, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
+
+const endings: Scenario = {
+  title: 'SIGTERM: at any moment of a start, a worker ends',
+  files: FILES,
+  async play(scene) {
+    for (const ms of MOMENTS_MS) {
+      const worker = await scene.work();
+      await delay(ms);
+      assert.match(await worker.end(), /^(status 0|SIGTERM)$/, worker.said);
+    }
+    await scene.work();
+    await scene.finished(await scene.start());
+    await scene.isAsUndisturbed();
+  },
+};
+
+type Boundary = readonly [where: string, trap: Trap];
+
+const BOUNDARIES: readonly Boundary[] = [
+  ['a large file, waiting for the lock', inTransaction('lock', LARGE)],
+  ['a large file, in the middle of its COPY', atS3('body', { method: 'GET', key: `changes/${LARGE}` })],
+  ['a large file, before its commit', inTransaction('ledger', LARGE)],
+  ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
+  ['a large file, after its commit and before anybody heard of it', afterCommit(LARGE)],
+  ['a large file, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${LARGE}` })],
+  ['a large file, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${LARGE}` })],
+  ['a batch, before a commit', inTransaction('ledger', SMALL)],
+  ['a batch, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${SMALL}` })],
+];
+
+/** Beside those: neighbours of them, which go the same ways through the code. */
+const NEIGHBOURS: readonly Boundary[] = [
+  [
+    'a large file, its copy asked for and not made',
+    atS3('request', { method: 'PUT', key: `processed/${LARGE}` }),
+  ],
+  [
+    'a large file, its copy made and not answered',
+    atS3('answer', { method: 'PUT', key: `processed/${LARGE}` }),
+  ],
+  ['a large file, moved and not noted', inTransaction('note', LARGE)],
+  ['a batch, in the middle of a body', atS3('body', { method: 'GET', key: `changes/${SMALL}` })],
+  ['a batch, after a commit', afterCommit(SMALL)],
+  ['a batch, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${SMALL}` })],
+  ['a batch, moved and not noted', inTransaction('note', SMALL)],
+];
+
+export const kills: readonly Scenario[] = [
+  ...BOUNDARIES.map((boundary) => killAt(boundary)),
+  ...NEIGHBOURS.map((boundary) => ({ ...killAt(boundary), longOnly: true })),
+  { ...endings, longOnly: true },
+];
+
+function killAt([where, trap]: Boundary): Scenario {
+  return {
+    title: `SIGKILL: ${where}`,
+    files: FILES,
+    async play(scene) {
+      const kill = await trap(scene);
+      await scene.work();
+      const run = await scene.start();
+      await kill();
+      await scene.work();
+      await scene.finished(run);
+      await scene.isAsUndisturbed();
+    },
+  };
+}
+
+function inTransaction(step: Step, key: string): Trap {
+  return async (scene) => {
+    const held = await scene.hold(step, key);
+    return async () => {
+      await held.reached();
+      await killAll(scene);
+      await held.release();
+    };
+  };
+}
+
+/** The commit is held, the worker frozen, the commit let through: so nothing can be told before the kill. */
+function afterCommit(key: string): Trap {
+  return async (scene) => {
+    const held = await scene.hold('commit', key);
+    return async () => {
+      await held.reached();
+      for (const worker of scene.workers) worker.freeze();
+      await held.release();
+      await until(COMMIT_MS, `${key} is committed`, async () =>
+        (await scene.world.ledger()).some((row) => row.key.endsWith(key)),
+      );
+      await killAll(scene);
+    };
+  };
+}
+
+/** What was held before it was sent on is lost with its sender. */
+function atS3(place: Place, choice: Choice): Trap {
+  return async (scene) => {
+    const held = scene.s3.hold(place, choice);
+    return async () => {
+      await within(REACH_MS, `the ${choice.method} of ${choice.key} is held`, held.reached);
+      await killAll(scene);
+    };
+  };
+}
+
+async function killAll(scene: Scene): Promise<void> {
+  for (const worker of scene.workers) await worker.kill();
+}
