@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { changeFileRecords } from '../csv/changeFileRecords.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
@@ -47,7 +48,10 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   async function feed(pieces: Iterable<Buffer>): Promise<void> {
     for (const piece of pieces) {
       await source.feed(piece);
-      if (block.full) await block.flush();
+      if (!block.full) continue;
+      await block.flush();
+      // Bytes that are there already would be read on and on, 2 MiB at a time, while PostgreSQL's answers wait.
+      await setImmediate();
     }
   }
 
