@@ -4,8 +4,9 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { definitionOf } from '../datasets/definition.ts';
 import { applyStaged } from '../postgres/apply.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
-import { isLoaded, isSkipped } from '../postgres/ledger.ts';
+import { isSkipped, readDeed } from '../postgres/ledger.ts';
 import type { Session } from '../postgres/pool.ts';
+import type { Queryable } from '../postgres/queryable.ts';
 import { openStaging } from '../postgres/stage.ts';
 import { readChangeFile } from '../rows/readFile.ts';
 import type { Reading, Reject } from '../rows/row.ts';
@@ -19,12 +20,14 @@ import type { LoadFileInput, LoadFileResult } from './interface.ts';
  */
 export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attempt): Promise<LoadFileResult> {
   const dataset = findDataset(deps.datasets, input.dataset);
-  if (await isLoaded(deps.pool, dataset.name, input.key)) return { outcome: 'already' };
+  const { provenance } = attempt;
+  const found = await findLoaded(deps.pool, { dataset, file: input, provenance });
+  if (found) return found;
   const job: LoadJob = {
     dataset,
     file: input,
     patience: 'bounded',
-    provenance: attempt.provenance,
+    provenance,
     open: () => deps.store.read({ key: input.key, etag: input.etag, signal: attempt.signal }),
   };
   return remembering(deps, job, (rejects) =>
@@ -55,7 +58,24 @@ export async function stageAndApply(
   const reading = await readChangeFile({ dataset, chunks: body.chunks, sink: staging.sink });
   refuse(dataset, reading, rejects);
   const staged = await staging.finish();
-  return applyStaged(session, { ...file, dataset, reading, staged, startedAt, patience, provenance });
+  const apply = { ...file, dataset, reading, staged, startedAt, patience, provenance };
+  const result = await applyStaged(session, apply);
+  return result.outcome === 'already' ? ((await findLoaded(session, job)) ?? result) : result;
+}
+
+/**
+ * What the ledger says of a file, if it has it: `applied` where this very run wrote it, whose answer to the commit was
+ * lost or whose worker died before Temporal heard of it; `already` where another one did.
+ */
+export async function findLoaded(
+  db: Queryable,
+  { dataset, file, provenance }: Pick<LoadJob, 'dataset' | 'file' | 'provenance'>,
+): Promise<LoadFileResult | undefined> {
+  const deed = await readDeed(db, { dataset: dataset.name, key: file.key });
+  if (!deed) return undefined;
+  const { runId, ...said } = deed;
+  const ours = runId !== null && runId !== '' && runId === provenance['run_id'];
+  return ours ? { outcome: 'applied', ...said } : { outcome: 'already', watermark: said.watermark };
 }
 
 /**
@@ -64,7 +84,7 @@ export async function stageAndApply(
  */
 export async function remembering(
   { pool }: Pick<Deps, 'pool'>,
-  { dataset, file }: Pick<LoadJob, 'dataset' | 'file'>,
+  { dataset, file, provenance }: Pick<LoadJob, 'dataset' | 'file' | 'provenance'>,
   load: (rejects: Reject[]) => Promise<LoadFileResult>,
 ): Promise<LoadFileResult> {
   const rejects: Reject[] = [];
@@ -75,7 +95,8 @@ export async function remembering(
     if (error.kind === 'ObjectReplaced') return { outcome: 'replaced' };
     const vanished = error.kind === 'FileVanished';
     // Gone, but perhaps archived by another run that applied it meanwhile.
-    if (vanished && (await isLoaded(pool, dataset.name, file.key))) return { outcome: 'already' };
+    const found = vanished ? await findLoaded(pool, { dataset, file, provenance }) : undefined;
+    if (found) return found;
     const place = { dataset: dataset.name, key: file.key };
     const failure = error.at(place);
     if (!vanished && !isContent(failure.kind)) throw failure;

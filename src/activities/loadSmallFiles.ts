@@ -3,7 +3,7 @@ import { loadedKeys } from '../postgres/ledger.ts';
 import type { Reject } from '../rows/row.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileResult, LoadSmallFilesInput, LoadSmallFilesResult } from './interface.ts';
-import { remembering, stageAndApply, type LoadJob } from './loadFile.ts';
+import { findLoaded, remembering, stageAndApply, type LoadJob } from './loadFile.ts';
 
 /** No further file is begun after this; the local activity's own bound is well above. */
 const TIME_BUDGET_MS = 3_000;
@@ -23,6 +23,7 @@ export async function loadSmallFiles(
   const dataset = findDataset(deps.datasets, input.dataset);
   const results: LoadFileResult[] = [];
   const deadline = Date.now() + TIME_BUDGET_MS;
+  const { provenance } = attempt;
   const ahead = new ReadAhead(deps, input.files, attempt.signal);
   try {
     return await deps.pool.withSession(attempt.signal, async (session) => {
@@ -30,15 +31,17 @@ export async function loadSmallFiles(
       const loaded = await loadedKeys(session, dataset.name, keys);
       for (const [index, file] of input.files.entries()) {
         if (index > 0 && Date.now() > deadline) return { results, unfinished: true };
-        const { provenance } = attempt;
         const load = async (rejects: Reject[]): Promise<LoadFileResult> => {
-          if (loaded.has(file.key)) return { outcome: 'already' };
+          const found = loaded.has(file.key)
+            ? await findLoaded(session, { dataset, file, provenance })
+            : undefined;
+          if (found) return found;
           // Read before the COPY begins: an object that is gone leaves the connection as it was.
           const body = await ahead.take(index);
           const job: LoadJob = { dataset, file, patience: 'none', provenance, open: async () => body };
           return stageAndApply(session, job, rejects);
         };
-        results.push(await remembering(deps, { dataset, file }, load));
+        results.push(await remembering(deps, { dataset, file, provenance }, load));
         if (results.at(-1)?.outcome === 'replaced') return { results };
       }
       return { results };
