@@ -38,7 +38,7 @@ function describeFailure(failure: TidemarkFailure, config: Config | undefined): 
   const code = details.code === undefined ? '' : ` [${details.code}]`;
   switch (kind) {
     case 'PostgresUnavailable':
-      return `${postgresOf(config)} cannot be reached, or broke the connection off${code}. Check DATABASE_URL, and that the server is up`;
+      return `${postgresOf(config)}${what.replace(/^PostgreSQL/, '')}${code}. Check DATABASE_URL, and that the server is up`;
     case 'PostgresRefused':
       return `${postgresOf(config)}: ${postgresRefusal(failure)}`;
     case 'PostgresBusy':

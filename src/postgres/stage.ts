@@ -10,9 +10,6 @@ import { fromPostgres } from './errors.ts';
 import { identifier } from './identifier.ts';
 import type { Session } from './pool.ts';
 
-/** PostgreSQL takes a block, or answers the end of a COPY, within this; else the attempt is given up. */
-const COPY_STALL_MS = 60_000;
-
 /** A COPY in progress. */
 export interface Staging {
   readonly sink: RowSink;
@@ -41,13 +38,13 @@ export async function openStaging(session: Session, dataset: Dataset): Promise<S
     sink: {
       async write(block) {
         if (stream.write(block)) return;
-        await inTime(Promise.race([once(stream, 'drain'), broken]));
+        await inTime(session, Promise.race([once(stream, 'drain'), broken]));
       },
     },
     async finish() {
       const finished = once(stream, 'finish');
       stream.end();
-      await inTime(Promise.race([finished, broken]));
+      await inTime(session, Promise.race([finished, broken]));
       session.memory.set(table, held + stream.rowCount);
       return stream.rowCount;
     },
@@ -85,12 +82,13 @@ async function empty(session: Session, dataset: Dataset): Promise<number> {
   return held === undefined || held > FEW_ROWS ? 0 : held;
 }
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
+/** PostgreSQL takes a block, or answers the end of a COPY, in time; else the attempt is given up. */
+async function inTime<T>({ stallMs }: Session, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const stalled = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new TidemarkFailure('Stalled', `PostgreSQL took no bytes for ${COPY_STALL_MS / 1000} s`)),
-      COPY_STALL_MS,
+      () => reject(new TidemarkFailure('Stalled', `PostgreSQL took no bytes for ${stallMs / 1000} s`)),
+      stallMs,
     );
   });
   try {
