@@ -59,11 +59,7 @@ export async function startPostgres(options: Surroundings & PostgresOptions): Pr
     startServer(
       {
         name: 'PostgreSQL',
-        // All else as PostgreSQL has it: fsync, synchronous_commit and full_page_writes are on.
-        ...limited(options.fileLimitFile, join(native, 'bin', 'postgres'), [
-          ...['-D', data, '-p', `${port}`, '-h', LOOPBACK, '-c', 'unix_socket_directories='],
-          ...['-c', 'timezone=UTC', '-c', 'log_timezone=UTC'],
-        ]),
+        ...limited(options.fileLimitFile, join(native, 'bin', 'postgres'), argumentsOf(data, port)),
         env: cleanEnvironment(),
         ...(user && { user }),
         logFile: join(options.directory, 'postgres.log'),
@@ -83,6 +79,12 @@ export async function startPostgres(options: Surroundings & PostgresOptions): Pr
     throw error;
   }
   return { ...placed, url: url(OWNER, OWNER, port), adminUrl: url(ADMIN, OWNER, port) };
+}
+
+/** All else as PostgreSQL has it: fsync, synchronous_commit and full_page_writes are on. */
+function argumentsOf(data: string, port: number): string[] {
+  const settings = ['unix_socket_directories=', 'timezone=UTC', 'log_timezone=UTC'];
+  return ['-D', data, '-p', `${port}`, '-h', LOOPBACK, ...settings.flatMap((setting) => ['-c', setting])];
 }
 
 /** The command, or a shell that limits the size of files and becomes the command. */

@@ -196,6 +196,23 @@ export async function markMoved(
 }
 
 /**
+ * Ends the archive debt of applied files whose objects are gone, from `changes/` and from the archive: nothing is left to
+ * archive, and `metadata.archive` says so. Repeatable.
+ */
+export async function markMissing(
+  db: Queryable,
+  { dataset, keys }: { readonly dataset: string; readonly keys: readonly string[] },
+): Promise<void> {
+  await db.query(
+    `update tickets.import_meta
+     set archived_at = clock_timestamp(), metadata = metadata || '{"archive":"missing"}'
+     where dataset = $1 and source_key = any($2::text[]) and archived_at is null
+       and export_type in ('baseline', 'delta', 'late', 'reload')`,
+    [dataset, keys],
+  );
+}
+
+/**
  * Notes a listing: when, and what it held so far. Never waits for a load, which holds the same row: while one runs,
  * its own run has just listed.
  */

@@ -40,7 +40,7 @@ describe('a PostgreSQL server is shut down at once (SIGQUIT) in a load, and come
 
   it('every time it ends where an undisturbed run does', async () => {
     const random = randomOf('shutdown');
-    for (const step of steps('shutdown', 500, 5)) {
+    for (const step of steps('shutdown', 500, 4)) {
       const place = HIT[step % HIT.length] ?? 'the commit';
       const { postgres: server } = stack.servers;
       assert.ok(server);

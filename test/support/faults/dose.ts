@@ -40,8 +40,11 @@ export function* steps(name: string, count: number, few: number): Generator<numb
   }
   const all = Array.from({ length: count }, (_unused, i) => ({ step: i + 1, at: random() }));
   const end = Date.now() + seconds * 1000;
+  let tried = 0;
   for (const { step } of all.sort((a, b) => a.at - b.at)) {
-    if (Date.now() > end) return;
+    if (Date.now() > end) break;
+    tried += 1;
     yield step;
   }
+  process.stdout.write(`faults: ${name}: ${tried} of ${count}\n`);
 }
