@@ -3,15 +3,16 @@
  * its time is over. `FAULTS_SECONDS` asks for the long form, for each test that has one; `FAULTS_SEED` replays it.
  */
 
-const seconds = Number(process.env['FAULTS_SECONDS'] ?? 0);
-const seed = Number(process.env['FAULTS_SEED'] ?? (seconds > 0 ? Date.now() % 1_000_000 : 1));
-if (seconds > 0) process.stdout.write(`faults: FAULTS_SEED=${seed} FAULTS_SECONDS=${seconds}\n`);
+/** How long each test of the long form may go on, seconds; 0 in the bounded form. */
+export const SECONDS = Number(process.env['FAULTS_SECONDS'] ?? 0);
+const seed = Number(process.env['FAULTS_SEED'] ?? (SECONDS > 0 ? Date.now() % 1_000_000 : 1));
+if (SECONDS > 0) process.stdout.write(`faults: FAULTS_SEED=${seed} FAULTS_SECONDS=${SECONDS}\n`);
 
 /** Whether this is the long form. */
-export const LONG = seconds > 0;
+export const LONG = SECONDS > 0;
 
 /** For mocha: the longest that one test of this dose may take, milliseconds. */
-export const DOSE_TIMEOUT_MS = 120_000 + 2 * seconds * 1000;
+export const DOSE_TIMEOUT_MS = 120_000 + 2 * SECONDS * 1000;
 
 /** A generator of numbers from 0 up to 1, the same for the same seed and name (mulberry32). */
 export function randomOf(name: string): () => number {
@@ -39,7 +40,7 @@ export function* steps(name: string, count: number, few: number): Generator<numb
     return;
   }
   const all = Array.from({ length: count }, (_unused, i) => ({ step: i + 1, at: random() }));
-  const end = Date.now() + seconds * 1000;
+  const end = Date.now() + SECONDS * 1000;
   let tried = 0;
   for (const { step } of all.sort((a, b) => a.at - b.at)) {
     if (Date.now() > end) break;
