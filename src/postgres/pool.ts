@@ -18,6 +18,8 @@ export interface PoolLimits {
   readonly longMs: number;
   /** Between two looks whether such a statement still runs; three that find it does not give it up. */
   readonly lookMs: number;
+  /** Such a look: to connect, and to be answered. */
+  readonly answerMs: number;
   /** A COPY that takes no bytes, or does not end. */
   readonly stallMs: number;
 }
@@ -28,6 +30,7 @@ const LIMITS: PoolLimits = {
   preparedMs: 45_000,
   longMs: 31 * 60_000,
   lookMs: 30_000,
+  answerMs: 5_000,
   stallMs: 60_000,
 };
 
@@ -111,7 +114,12 @@ export function createPool(address: PostgresAddress, size: number, limits: PoolL
   const open = new Set<pg.PoolClient>();
   pool.on('connect', (client) => open.add(client));
   pool.on('remove', (client) => open.delete(client));
-  const look = { ...connection, application_name: 'tidemark-look', query_timeout: limits.queryMs };
+  const look = {
+    ...connection,
+    application_name: 'tidemark-look',
+    connectionTimeoutMillis: limits.answerMs,
+    query_timeout: limits.answerMs,
+  };
   const lender: Lender = { pool, rules: { limits, look }, facts: new WeakMap() };
   return {
     withSession: (signal, work) => lend(lender, signal, work),

@@ -33,6 +33,7 @@ export const SHORT_LIMITS: PoolLimits = {
   preparedMs: 1_500,
   longMs: 60_000,
   lookMs: 300,
+  answerMs: 1_000,
   stallMs: 1_500,
 };
 

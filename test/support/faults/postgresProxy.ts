@@ -45,11 +45,19 @@ const NO_HARM = (): Harm => 'none';
 
 /** Starts one before a server on the loopback. */
 export async function startPostgresProxy(targetPort: number): Promise<PostgresProxy> {
+  /** Those that a client has open, and all whose sockets are. */
   const links = new Set<Link>();
-  const server: Server = createServer({ noDelay: true }, (client) => {
+  const all = new Set<Link>();
+  const server: Server = createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
     const link = new Link(client, targetPort, proxy);
     links.add(link);
-    client.once('close', () => links.delete(link));
+    all.add(link);
+    // A silent link answers no farewell, so of a client that has said his nothing more is heard.
+    client.once('end', () => link.stalled && links.delete(link));
+    client.once('close', () => {
+      links.delete(link);
+      all.delete(link);
+    });
   });
   const listen = async (port: number): Promise<void> => {
     server.listen(port, '127.0.0.1');
@@ -66,14 +74,14 @@ export async function startPostgresProxy(targetPort: number): Promise<PostgresPr
     stallAll: () => links.forEach((link) => link.stall()),
     heal: () => {
       proxy.rule = NO_HARM;
-      for (const link of links) if (link.stalled) link.cut();
+      for (const link of all) if (link.stalled) link.cut();
     },
     refuse: async () => void server.close(),
     admit: () => listen(port),
     stop: async () => {
       const closed = server.listening ? once(server, 'close') : undefined;
       server.close();
-      for (const link of links) link.cut();
+      for (const link of all) link.cut();
       await closed;
     },
   };
@@ -113,7 +121,10 @@ class Link {
     client.once('close', () => {
       if (!this.stalled) this.#server.destroy();
     });
-    client.once('end', () => void this.#forwarding.then(() => this.#server.end()));
+    client.once('end', () => void this.#forwarding.then(() => this.stalled || this.#server.end()));
+    this.#server.once('end', () => {
+      if (!this.stalled) client.end();
+    });
     this.#server.once('close', () => {
       if (!this.stalled) client.destroy();
     });
