@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import type { Dataset } from '../datasets/dataset.ts';
 import { definitionOf } from '../datasets/definition.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
-import { archiveKey, parseChangeFileName } from '../domain/changeFile.ts';
 import { summarise } from '../domain/listing.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
-import { ensureDatasetState, loadedKeys, noteListing, readPageFacts } from '../postgres/ledger.ts';
+import { ensureDatasetState, noteListing, readPageFacts } from '../postgres/ledger.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
+import { checkArchive } from './checkArchive.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { ListedFile, ListFilesInput, ListFilesResult } from './interface.ts';
 
@@ -33,8 +33,7 @@ export async function listFiles(
     keys: page.objects.map((object) => object.key),
     range: { after: input.after, upTo: page.next },
   });
-  if (input.after === undefined && dataset.archive && facts.watermark !== undefined)
-    await checkArchive({ store, pool }, dataset, facts.watermark, signal);
+  if (input.after === undefined) await checkArchive({ store, db: pool }, dataset, facts.watermark, signal);
   const files = await compareChanged(
     { datasets, store, pool },
     dataset,
@@ -57,32 +56,6 @@ export async function listFiles(
     archives: dataset.archive,
     seen,
   };
-}
-
-/**
- * Fails where `processed/` has a change file above the watermark that the ledger does not know. What was applied after
- * the point to which PostgreSQL was restored lies there, in no listing, and later files would be applied without it.
- */
-async function checkArchive(
-  { store, pool }: Pick<Deps, 'store' | 'pool'>,
-  dataset: Dataset,
-  watermark: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const { processedPrefix, changesPrefix } = dataset;
-  const after = archiveKey(dataset, watermark);
-  const { objects } = await store.listPage({ prefix: processedPrefix, after, limit: 1000, signal });
-  const archived = objects.map(({ key }) => key).filter((key) => parseChangeFileName(processedPrefix, key));
-  if (archived.length === 0) return;
-  // Asked after the listing: what another run has archived meanwhile is in the ledger.
-  const keyOf = (key: string): string => changesPrefix + key.slice(processedPrefix.length);
-  const loaded = await loadedKeys(pool, dataset.name, archived.map(keyOf));
-  const key = archived.find((candidate) => !loaded.has(keyOf(candidate)));
-  if (key === undefined) return;
-  throw new TidemarkFailure('LedgerBehind', 'it is archived, and the ledger does not know it', {
-    dataset: dataset.name,
-    key,
-  });
 }
 
 /** The file as a run sees it; none where it asks for no deed. */

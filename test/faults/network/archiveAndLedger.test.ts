@@ -42,6 +42,8 @@ describe('bucket and ledger fall apart', function () {
       failed.message,
       new RegExp(`^inc ${inc.processedPrefix}${fileName(2)}: it is archived.*back to changes/`),
     );
+    const plan = await world.client('plan', 'inc');
+    assert.deepEqual([plan.status, plan.stderr], [1, `tidemark: ${failed.message}\n`]);
     assert.equal((await world.ledger()).length, 1);
     for (const n of [2, 3]) {
       await world.put(fileName(n), file(n));
