@@ -24,6 +24,11 @@ export interface PostgresProxy {
   readonly port: number;
   /** Asked for each message, in order. */
   rule: (message: ClientMessage) => Harm | Promise<Harm>;
+  /**
+   * Whether the server, too, hears nothing of a silent client's end, as when a network is parted: what that client had
+   * locked stays locked for the 30 s that a transaction may be idle. Default false: the server hears of it.
+   */
+  parted: boolean;
   /** Messages passed since the count began. */
   count: number;
   /** Connections that a client has open. */
@@ -68,12 +73,14 @@ export async function startPostgresProxy(targetPort: number): Promise<PostgresPr
   const proxy: PostgresProxy = {
     port,
     rule: NO_HARM,
+    parted: false,
     count: 0,
     open: () => links.size,
     cutAll: () => links.forEach((link) => link.cut()),
     stallAll: () => links.forEach((link) => link.stall()),
     heal: () => {
       proxy.rule = NO_HARM;
+      proxy.parted = false;
       for (const link of all) if (link.stalled) link.cut();
     },
     refuse: async () => void server.close(),
@@ -119,9 +126,11 @@ class Link {
       }
     });
     client.once('close', () => {
-      if (!this.stalled) this.#server.destroy();
+      if (!this.stalled || !proxy.parted) this.#server.destroy();
     });
-    client.once('end', () => void this.#forwarding.then(() => this.stalled || this.#server.end()));
+    client.once('end', () => {
+      if (!this.stalled || !proxy.parted) void this.#forwarding.then(() => this.#server.end());
+    });
     this.#server.once('end', () => {
       if (!this.stalled) client.end();
     });
