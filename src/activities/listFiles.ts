@@ -7,6 +7,7 @@ import { classify, type ClassifiedFile } from '../domain/states.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
 import { ensureDatasetState, noteListing, readPageFacts } from '../postgres/ledger.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
+import { checkArchive } from './checkArchive.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { ListedFile, ListFilesInput, ListFilesResult } from './interface.ts';
 
@@ -32,6 +33,7 @@ export async function listFiles(
     keys: page.objects.map((object) => object.key),
     range: { after: input.after, upTo: page.next },
   });
+  if (input.after === undefined) await checkArchive({ store, db: pool }, dataset, facts.watermark, signal);
   const files = await compareChanged(
     { datasets, store, pool },
     dataset,

@@ -1,7 +1,8 @@
 import { isContent, TidemarkFailure } from '../domain/failures.ts';
 import { definitionOf } from '../datasets/definition.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
-import { isLoaded, isSkipped } from '../postgres/ledger.ts';
+import { isSkipped, readDeed } from '../postgres/ledger.ts';
+import type { Queryable } from '../postgres/queryable.ts';
 import type { Reject } from '../rows/row.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileInput, LoadFileResult } from './interface.ts';
@@ -14,15 +15,32 @@ import { loadLarge, type LoadJob } from './loadJob.ts';
  */
 export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attempt): Promise<LoadFileResult> {
   const dataset = findDataset(deps.datasets, input.dataset);
-  if (await isLoaded(deps.pool, dataset.name, input.key)) return { outcome: 'already' };
+  const { provenance } = attempt;
+  const found = await findLoaded(deps.pool, { dataset, file: input, provenance });
+  if (found) return found;
   const job: LoadJob = {
     dataset,
     file: input,
     patience: 'bounded',
-    provenance: attempt.provenance,
+    provenance,
     open: () => deps.store.read({ key: input.key, etag: input.etag, signal: attempt.signal }),
   };
   return remembering(deps, job, (rejects) => loadLarge(deps, job, attempt.signal, rejects));
+}
+
+/**
+ * What the ledger says of a file, if it has it: `applied` where this very run wrote it, whose answer to the commit was
+ * lost or whose worker died before Temporal heard of it; `already` where another one did.
+ */
+async function findLoaded(
+  db: Queryable,
+  { dataset, file, provenance }: Pick<LoadJob, 'dataset' | 'file' | 'provenance'>,
+): Promise<LoadFileResult | undefined> {
+  const deed = await readDeed(db, { dataset: dataset.name, key: file.key });
+  if (!deed) return undefined;
+  const { runId, ...said } = deed;
+  const ours = runId !== null && runId !== '' && runId === provenance['run_id'];
+  return ours ? { outcome: 'applied', ...said } : { outcome: 'already', watermark: said.watermark };
 }
 
 /**
@@ -31,18 +49,21 @@ export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attemp
  */
 export async function remembering(
   { pool }: Pick<Deps, 'pool'>,
-  { dataset, file }: Pick<LoadJob, 'dataset' | 'file'>,
+  { dataset, file, provenance }: Pick<LoadJob, 'dataset' | 'file' | 'provenance'>,
   load: (rejects: Reject[]) => Promise<LoadFileResult>,
 ): Promise<LoadFileResult> {
   const rejects: Reject[] = [];
   try {
-    return await load(rejects);
+    const result = await load(rejects);
+    if (result.outcome !== 'already') return result;
+    return (await findLoaded(pool, { dataset, file, provenance })) ?? result;
   } catch (error) {
     if (!(error instanceof TidemarkFailure)) throw error;
     if (error.kind === 'ObjectReplaced') return { outcome: 'replaced' };
     const vanished = error.kind === 'FileVanished';
     // Gone, but perhaps archived by another run that applied it meanwhile.
-    if (vanished && (await isLoaded(pool, dataset.name, file.key))) return { outcome: 'already' };
+    const found = vanished ? await findLoaded(pool, { dataset, file, provenance }) : undefined;
+    if (found) return found;
     const place = { dataset: dataset.name, key: file.key };
     const failure = error.at(place);
     if (!vanished && !isContent(failure.kind)) throw failure;

@@ -31,6 +31,7 @@ export async function loadSmallFiles(
   const dataset = findDataset(deps.datasets, input.dataset);
   const results: LoadFileResult[] = [];
   const deadline = Date.now() + TIME_BUDGET_MS;
+  const { provenance } = attempt;
   try {
     return await deps.pool.withSession(attempt.signal, async (session) => {
       const zone = await session.zone();
@@ -48,8 +49,8 @@ export async function loadSmallFiles(
         const load = async (rejects: Reject[]): Promise<LoadFileResult> =>
           loaded.has(file.key)
             ? { outcome: 'already' }
-            : loadOne(session, { dataset, file, provenance: attempt.provenance, rejects }, ahead.take(index));
-        results.push(await remembering(deps, { dataset, file }, load));
+            : loadOne(session, { dataset, file, provenance, rejects }, ahead.take(index));
+        results.push(await remembering(deps, { dataset, file, provenance }, load));
         if (results.at(-1)?.outcome === 'replaced') return { results };
       }
       return { results };

@@ -1,7 +1,7 @@
 import { archiveKey, skippedKey } from '../domain/changeFile.ts';
 import type { TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
-import { markMoved } from '../postgres/ledger.ts';
+import { markMissing, markMoved } from '../postgres/ledger.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { MoveFilesInput, MoveFilesResult } from './interface.ts';
 
@@ -9,7 +9,8 @@ type File = MoveFilesInput['files'][number];
 
 /**
  * Moves applied files to `processed/` and skipped ones to `skipped/`, and notes it in the ledger. Repeatable after a
- * crash at any point: what is there already is only noted.
+ * crash at any point: what is there already is only noted. An applied file whose object is gone for good is said once,
+ * and owes nothing any more.
  */
 export async function moveFiles(
   { datasets, store, pool }: Deps,
@@ -35,6 +36,9 @@ export async function moveFiles(
         result.notMoved.push({ key, outcome: attempt.outcome });
       else arrived.push(key);
     }
+    const missing = files.filter((_file, i) => attempts[i]?.outcome === 'missing').map(({ key }) => key);
+    if (missing.length > 0 && to === 'processed')
+      await markMissing(pool, { dataset: dataset.name, keys: missing });
     if (arrived.length > 0) await markMoved(pool, { dataset: dataset.name, keys: arrived, to });
     result.moved += arrived.length;
   }

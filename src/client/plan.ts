@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { checkArchive } from '../activities/checkArchive.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import type { ClassifiedFile, FileState, KnownFailure } from '../domain/states.ts';
 import { datasetNamed } from './datasetNamed.ts';
@@ -64,6 +65,8 @@ export function addPlan(program: Command): void {
       withServers(async (servers) => {
         const dataset = datasetNamed(name);
         const plan = await planOf(servers, dataset);
+        const { db } = servers;
+        await checkArchive({ store: servers.store(), db }, dataset, plan.watermark ?? undefined);
         if (options.scan !== true) return options.json === true ? printJson(plan) : printPlan(plan);
         const { files, disturbed } = await scan(servers, dataset, plan);
         const found = withRefusals(plan, files);

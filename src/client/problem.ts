@@ -38,7 +38,7 @@ function describeFailure(failure: TidemarkFailure, config: Config | undefined): 
   const code = details.code === undefined ? '' : ` [${details.code}]`;
   switch (kind) {
     case 'PostgresUnavailable':
-      return `${postgresOf(config)} cannot be reached, or broke the connection off${code}. Check DATABASE_URL, and that the server is up`;
+      return `${postgresOf(config)}${afterName(what)}${code}. Check DATABASE_URL, and that the server is up`;
     case 'PostgresRefused':
       return `${postgresOf(config)}: ${postgresRefusal(failure)}`;
     case 'PostgresBusy':
@@ -52,6 +52,12 @@ function describeFailure(failure: TidemarkFailure, config: Config | undefined): 
     default:
       return lines(failure.message);
   }
+}
+
+/** What is wrong with PostgreSQL, to stand after its name and place. */
+function afterName(what: string): string {
+  const name = 'PostgreSQL ';
+  return what.startsWith(name) ? ` ${what.slice(name.length)}` : `: ${what}`;
 }
 
 function postgresRefusal({ message, details }: TidemarkFailure): string {

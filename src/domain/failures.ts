@@ -36,6 +36,8 @@ const KINDS = {
   S3Refused: { final: true, content: false },
   /** The archive can't be written without destroying something. */
   ArchiveRefused: { final: true, content: false },
+  /** The archive has a file above the watermark that the ledger does not know: PostgreSQL was taken back in time. */
+  LedgerBehind: { final: true, content: false },
   /** The named dataset does not exist. */
   UnknownDataset: { final: true, content: false },
   /** A call that can't be carried out as asked. */
@@ -140,6 +142,8 @@ const NEXT: Record<FailureKind, string> = {
   PostgresRefused: 'Check the role, its grants and the migrations: tidemark migrate',
   S3Refused: 'Check the bucket, the credentials and their policy',
   ArchiveRefused: 'Look at both objects; the loaded one is left where it is',
+  LedgerBehind:
+    'PostgreSQL was restored to an earlier point, or somebody else put it there. Move it and all later ones back to changes/, or out of processed/',
   UnknownDataset: 'Name one of the datasets in src/datasets',
   BadRequest: '',
   AccountingMismatch: 'Nothing was committed; this is a defect of Tidemark, please report it',

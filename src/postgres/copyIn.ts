@@ -5,9 +5,6 @@ import type { RowSink } from '../rows/row.ts';
 import { fromPostgres } from './errors.ts';
 import type { Session } from './pool.ts';
 
-/** PostgreSQL takes a block, or answers the end of a COPY, within this; else the attempt is given up. */
-const COPY_STALL_MS = 60_000;
-
 /** What COPY's binary format begins with (no flags, no extension) and ends with. */
 export const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 export const TRAILER = Buffer.from([0xff, 0xff]);
@@ -33,12 +30,12 @@ export function openCopy(session: Session, table: string, columns: readonly stri
       const taken = new Promise<void>((resolve, reject) => {
         stream.write(block, (error) => (error ? reject(fromPostgres(error)) : resolve()));
       });
-      return inTime(Promise.race([taken, broken]));
+      return inTime(session, Promise.race([taken, broken]));
     },
     async finish() {
       const finished = once(stream, 'finish');
       stream.end(TRAILER);
-      await inTime(Promise.race([finished, broken]));
+      await inTime(session, Promise.race([finished, broken]));
       return stream.rowCount;
     },
   };
@@ -49,12 +46,13 @@ export function copySql(table: string, columns: readonly string[]): string {
   return `copy ${table} (${columns.join(', ')}) from stdin with (format binary)`;
 }
 
-async function inTime<T>(work: Promise<T>): Promise<T> {
+/** PostgreSQL takes a block, or answers the end of a COPY, in time; else the attempt is given up. */
+async function inTime<T>({ stallMs }: Session, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const stalled = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new TidemarkFailure('Stalled', `PostgreSQL took no bytes for ${COPY_STALL_MS / 1000} s`)),
-      COPY_STALL_MS,
+      () => reject(new TidemarkFailure('Stalled', `PostgreSQL took no bytes for ${stallMs / 1000} s`)),
+      stallMs,
     );
   });
   try {

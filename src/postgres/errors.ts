@@ -24,6 +24,23 @@ const UNAVAILABLE = new Set([
   'XX000', // internal_error: seen on crash recovery
 ]);
 
+/** What a kind's phrase would say wrongly, by SQLSTATE, then by class. */
+const PHRASES_BY_STATE: Readonly<Record<string, string>> = {
+  '25006': 'PostgreSQL is read-only here: a standby, or set so',
+  '25P03': 'PostgreSQL ended a transaction that was idle for too long',
+  '40001': 'PostgreSQL could not order this transaction among others',
+  '40P01': 'PostgreSQL ended a deadlock',
+  '53100': 'PostgreSQL has no disk space left',
+  '53200': 'PostgreSQL has no memory left',
+  '53300': 'PostgreSQL has no connection left for this role or database',
+  '53': 'PostgreSQL lacks a resource',
+  '57014': 'PostgreSQL cancelled the statement: its time was up, or somebody cancelled it',
+  '57P03': 'PostgreSQL is starting up or shutting down',
+  '57': 'PostgreSQL was shut down, or an administrator ended the connection',
+  '58': 'PostgreSQL met an error of its own system',
+  XX000: 'PostgreSQL met an internal error',
+};
+
 const PHRASES: Partial<Record<FailureKind, string>> = {
   PostgresBusy: 'PostgreSQL could not get a lock in time',
   PostgresUnavailable: 'PostgreSQL cannot be reached, or broke the connection off',
@@ -47,7 +64,11 @@ export function fromPostgres(error: unknown): TidemarkFailure {
   if (error instanceof TidemarkFailure) return error;
   const code = codeOf(error);
   const kind = code !== undefined && SQLSTATE.test(code) ? kindOfSqlState(code) : 'PostgresUnavailable';
-  return new TidemarkFailure(kind, PHRASES[kind] ?? kind, code === undefined ? {} : { code });
+  return new TidemarkFailure(kind, phraseOf(kind, code), code === undefined ? {} : { code });
+}
+
+function phraseOf(kind: FailureKind, code = ''): string {
+  return PHRASES_BY_STATE[code] ?? PHRASES_BY_STATE[code.slice(0, 2)] ?? PHRASES[kind] ?? kind;
 }
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;

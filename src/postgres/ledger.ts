@@ -1,6 +1,7 @@
 /** What the database knows of a dataset's change files, and the small deeds beside a load. */
 
 import type { KnownFailure, LedgerEntry, PageFacts } from '../domain/states.ts';
+import type { RowCounts } from '../domain/counts.ts';
 import type { FailureKind } from '../domain/failures.ts';
 import type { Queryable } from './queryable.ts';
 
@@ -134,9 +135,34 @@ export async function loadedKeys(
   return new Set(rows.map(({ key }) => key));
 }
 
-/** Whether rows of this key are in the table. */
-export async function isLoaded(db: Queryable, dataset: string, key: string): Promise<boolean> {
-  return (await loadedKeys(db, dataset, [key])).has(key);
+/** What the ledger says of a file whose rows are in the table. */
+export interface LedgerDeed {
+  readonly exportType: 'baseline' | 'delta' | 'late';
+  readonly counts: RowCounts;
+  /** After this deed. */
+  readonly watermark: string;
+  /** That the load took. */
+  readonly seconds: number;
+  /** Of the run that wrote it, absent where it was none of Temporal's. */
+  readonly runId: string | null;
+}
+
+/** The ledger row of a file whose rows are in the table; `undefined` where they are not. */
+export async function readDeed(
+  db: Queryable,
+  { dataset, key }: { readonly dataset: string; readonly key: string },
+): Promise<LedgerDeed | undefined> {
+  const [deed] = await db.query<LedgerDeed>(
+    `select export_type as "exportType", metadata ->> 'source_max_key' as watermark,
+       coalesce((metadata ->> 'seconds')::float8, 0) as seconds, metadata ->> 'run_id' as "runId",
+       json_build_object('read', rows_read, 'inserted', rows_inserted, 'updated', rows_updated,
+         'unchanged', rows_unchanged, 'superseded', rows_superseded, 'stale', rows_stale, 'alarm', rows_alarm,
+         'sentinel', rows_sentinel, 'rejected', rows_rejected) as counts
+     from tickets.import_meta
+     where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')`,
+    [dataset, key],
+  );
+  return deed;
 }
 
 /** Whether this content of a file was left out. */
@@ -166,6 +192,23 @@ export async function markMoved(
      where dataset = $1 and source_key = any($2::text[]) and archived_at is null
        and (export_type = 'skipped') = ($3 = 'skipped')`,
     [input.dataset, input.keys, input.to],
+  );
+}
+
+/**
+ * Ends the archive debt of applied files whose objects are gone, from `changes/` and from the archive: nothing is left to
+ * archive, and `metadata.archive` says so. Repeatable.
+ */
+export async function markMissing(
+  db: Queryable,
+  { dataset, keys }: { readonly dataset: string; readonly keys: readonly string[] },
+): Promise<void> {
+  await db.query(
+    `update tickets.import_meta
+     set archived_at = clock_timestamp(), metadata = metadata || '{"archive":"missing"}'
+     where dataset = $1 and source_key = any($2::text[]) and archived_at is null
+       and export_type in ('baseline', 'delta', 'late', 'reload')`,
+    [dataset, keys],
   );
 }
 

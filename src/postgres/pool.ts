@@ -1,22 +1,48 @@
 /** The worker's connections: `pg`, because no fault of a connection may end the process (docs/decisions/0002). */
 
 import pg from 'pg';
+import { TidemarkFailure } from '../domain/failures.ts';
+import type { ZoneHistory } from '../rows/zone.ts';
 import type { PostgresAddress } from './address.ts';
 import { fromPostgres } from './errors.ts';
-import type { ZoneHistory } from '../rows/zone.ts';
+import { breakOff, watchStatement } from './liveness.ts';
 import type { Queryable } from './queryable.ts';
-import { readZoneHistory } from './zoneHistory.ts';
 import { RoundTrip, type Answered, type Statement } from './roundTrip.ts';
+import { readZoneHistory } from './zoneHistory.ts';
 
-/** A statement that waits for nobody answers within this, or its connection is given up. */
-const QUERY_TIMEOUT_MS = 15_000;
-/** One that may wait for a lock: longer than the longest `lock_timeout`. */
-const PREPARED_TIMEOUT_MS = 45_000;
-/** One whose length the file decides: longer than the load's `statement_timeout`, which the server keeps. */
-const LONG_TIMEOUT_MS = 31 * 60_000;
-const CONNECT_TIMEOUT_MS = 10_000;
+/** How long to wait for PostgreSQL before a connection is given up, in milliseconds. */
+export interface PoolLimits {
+  readonly connectMs: number;
+  /** A statement that waits for nobody. */
+  readonly queryMs: number;
+  /** One that may wait for a lock: longer than the longest `lock_timeout`. */
+  readonly preparedMs: number;
+  /** One whose length the file decides: longer than the load's `statement_timeout`, which the server keeps. */
+  readonly longMs: number;
+  /** Between two looks whether such a statement still runs; three that find it does not give it up. */
+  readonly lookMs: number;
+  /** Such a look: to connect, and to be answered. */
+  readonly answerMs: number;
+  /** A COPY that takes no bytes, or does not end. */
+  readonly stallMs: number;
+}
+
+const LIMITS: PoolLimits = {
+  connectMs: 10_000,
+  queryMs: 15_000,
+  preparedMs: 45_000,
+  longMs: 31 * 60_000,
+  lookMs: 30_000,
+  answerMs: 5_000,
+  stallMs: 60_000,
+};
+
 /** Keeps warm connections, with their staging tables, through a run's pauses. */
 const IDLE_TIMEOUT_MS = 60_000;
+/** A silent connection is probed by TCP after this; ten probes a second apart without an answer end it (libuv's). */
+const KEEPALIVE_MS = 15_000;
+/** A farewell takes a round trip; a server that is silent gets no longer. */
+const FAREWELL_MS = 2_000;
 
 /**
  * What every session sets. A frozen lock holder is freed by `idle_in_transaction_session_timeout`, one whose host is
@@ -60,6 +86,8 @@ export interface Session extends Queryable {
   roundTripLong(statements: readonly Statement[]): Promise<readonly Answered[]>;
   /** What this connection is known to hold, until it is closed. */
   readonly memory: Map<string, number>;
+  /** How long a COPY may take no bytes, milliseconds. */
+  readonly stallMs: number;
 }
 
 /** The pool. */
@@ -72,67 +100,81 @@ export interface Pool extends Queryable {
   end(): Promise<void>;
 }
 
-/** @param size the most connections open at once */
-export function createPool(address: PostgresAddress, size: number): Pool {
-  const pool = new pg.Pool({
+/** @param size the most connections open at once, but for the short looks at long statements */
+export function createPool(address: PostgresAddress, size: number, limits: PoolLimits = LIMITS): Pool {
+  const connection = {
     host: address.host,
     port: address.port,
     user: address.user,
     password: address.password,
     database: address.database,
     ssl: address.tls ?? false,
+    connectionTimeoutMillis: limits.connectMs,
+  };
+  const pool = new pg.Pool({
+    ...connection,
     max: size,
     keepAlive: true,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAliveInitialDelayMillis: KEEPALIVE_MS,
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
   });
   // An idle connection that dies is dropped by the pool; the next query opens another. Nothing is lost or to be said.
   pool.on('error', () => undefined);
-  const sessionOn = sessions();
-
-  async function withSession<T>(
-    signal: AbortSignal | undefined,
-    work: (session: Session) => Promise<T>,
-  ): Promise<T> {
-    const client = await borrow(pool);
-    // A checked-out connection that dies between two queries has no one else to tell.
-    const ignore = (): undefined => undefined;
-    client.on('error', ignore);
-    let failed = true;
-    const abort = (): void => destroy(client);
-    signal?.addEventListener('abort', abort, { once: true });
-    try {
-      signal?.throwIfAborted();
-      const session = await sessionOn(client);
-      const result = await work(session);
-      failed = signal?.aborted ?? false;
-      return result;
-    } finally {
-      signal?.removeEventListener('abort', abort);
-      client.removeListener('error', ignore);
-      if (failed) client.on('error', ignore);
-      client.release(failed);
-    }
-  }
-
+  const open = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => open.add(client));
+  pool.on('remove', (client) => open.delete(client));
+  const look = {
+    ...connection,
+    application_name: 'tidemark-look',
+    connectionTimeoutMillis: limits.answerMs,
+    query_timeout: limits.answerMs,
+  };
+  const lender: Lender = { pool, rules: { pool: {}, limits, look }, facts: new WeakMap() };
   return {
-    withSession,
-    query: (text, values) => withSession(undefined, (session) => session.query(text, values)),
-    end: () => pool.end(),
+    withSession: (signal, work) => lend(lender, signal, work),
+    query: (text, values) => lend(lender, undefined, (session) => session.query(text, values)),
+    end: async () => {
+      await pool.end();
+      const late = setTimeout(() => open.forEach(breakOff), FAREWELL_MS);
+      while (open.size > 0) await new Promise((resolve) => pool.once('remove', resolve));
+      clearTimeout(late);
+    },
   };
 }
 
-/** Makes sessions of one pool's connections; a connection is set up by its first. */
-function sessions(): (client: pg.PoolClient) => Promise<Session> {
-  const memories = new WeakMap<pg.PoolClient, Map<string, number>>();
-  let zone: ZoneHistory | undefined;
-  return async (client) => {
-    const memory = memories.get(client) ?? new Map<string, number>();
-    const queries = createSession(client);
-    if (!memories.has(client)) await queries.query(SESSION);
-    memories.set(client, memory);
-    return { ...queries, memory, zone: async () => (zone ??= await readZoneHistory(queries)) };
-  };
+interface Lender {
+  readonly pool: pg.Pool;
+  readonly rules: SessionRules;
+  readonly facts: WeakMap<pg.PoolClient, SessionFacts>;
+}
+
+/** See `Pool.withSession`. */
+async function lend<T>(
+  { pool, rules, facts }: Lender,
+  signal: AbortSignal | undefined,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const client = await borrow(pool);
+  // A checked-out connection that dies between two queries has no one else to tell.
+  const ignore = (): undefined => undefined;
+  client.on('error', ignore);
+  let failed = true;
+  const abort = (): void => breakOff(client);
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    signal?.throwIfAborted();
+    const known = facts.get(client) ?? (await beginSession(client, rules));
+    facts.set(client, known);
+    const result = await work(createSession(client, known));
+    failed = signal?.aborted ?? false;
+    return result;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    client.removeListener('error', ignore);
+    if (failed) client.on('error', ignore);
+    client.release(failed);
+    if (failed) setTimeout(breakOff, FAREWELL_MS, client).unref();
+  }
 }
 
 async function borrow(pool: pg.Pool): Promise<pg.PoolClient> {
@@ -143,48 +185,109 @@ async function borrow(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
-/** Breaks the socket at once: whatever runs on it ends with an error, here and on the server. */
-function destroy(client: pg.PoolClient): void {
-  const { connection } = client as unknown as { connection?: { stream?: { destroy?: () => void } } };
-  connection?.stream?.destroy?.();
+/** How a pool's sessions ask, and what they share. */
+interface SessionRules {
+  readonly pool: { zone?: ZoneHistory };
+  readonly limits: PoolLimits;
+  /** How to look at a statement from outside. */
+  readonly look: pg.ClientConfig;
 }
 
-function createSession(client: pg.PoolClient): Omit<Session, 'memory' | 'zone'> {
-  type Config = pg.QueryConfig & { query_timeout?: number };
-  async function ask<Row extends object>(config: Config): Promise<pg.QueryResult<Row>> {
-    try {
-      return await client.query<Row>(config);
-    } catch (error) {
+/** What is known of a connection. */
+interface SessionFacts extends SessionRules {
+  readonly memory: Map<string, number>;
+  readonly pid: number;
+}
+
+async function beginSession(client: pg.PoolClient, rules: SessionRules): Promise<SessionFacts> {
+  const session = createSession(client, { ...rules, memory: new Map(), pid: 0 });
+  await session.query(SESSION);
+  const [row] = await session.query<{ pid: number }>(`select pg_backend_pid() as pid`);
+  return { ...rules, memory: new Map(), pid: row?.pid ?? 0 };
+}
+
+type Config = pg.QueryConfig & { query_timeout: number };
+
+/** Asks by the driver, which gives up after a time. */
+async function within<T>(timeoutMs: number, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
+  const begun = performance.now();
+  try {
+    return await ask(timeoutMs);
+  } catch (error) {
+    // The driver's own time-out has no code to know it by.
+    if (error instanceof pg.DatabaseError || performance.now() - begun < timeoutMs - 1)
       throw fromPostgres(error);
-    }
+    throw new TidemarkFailure(
+      'Stalled',
+      `PostgreSQL did not answer within ${Math.round(timeoutMs / 1000)} s`,
+    );
   }
-  const run = async <Row extends object>(config: Config): Promise<Row[]> => (await ask<Row>(config)).rows;
-  return {
-    client,
-    query: (text, values) => run({ text, ...withValues(values), query_timeout: QUERY_TIMEOUT_MS }),
-    queryLong: (text, values) => run({ text, ...withValues(values), query_timeout: LONG_TIMEOUT_MS }),
-    queryPrepared: (text, values) =>
-      run({ text, ...withValues(values), name: nameOf(text), query_timeout: PREPARED_TIMEOUT_MS }),
-    roundTrip: (statements) => roundTrip(client, statements, PREPARED_TIMEOUT_MS),
-    roundTripLong: (statements) => roundTrip(client, statements, LONG_TIMEOUT_MS),
-  };
 }
 
-function roundTrip(
+/** Asks what may take long, and looks from outside whether it still runs. */
+async function watched<T>(
   client: pg.PoolClient,
-  statements: readonly Statement[],
-  timeout: number,
-): Promise<readonly Answered[]> {
-  return new Promise((resolve, reject) => {
-    client.query(
-      new RoundTrip({
-        statements,
-        nameOf,
-        timeout,
-        done: (error, answers) => (answers ? resolve(answers) : reject(fromPostgres(error))),
-      }),
-    );
+  { limits, look, pid }: SessionFacts,
+  ask: (timeoutMs: number) => Promise<T>,
+): Promise<T> {
+  let lost = false;
+  const unwatch = watchStatement({
+    connection: look,
+    pid,
+    everyMs: limits.lookMs,
+    onLost: () => {
+      lost = true;
+      breakOff(client);
+    },
   });
+  try {
+    return await within(limits.longMs, ask);
+  } catch (error) {
+    throw lost ? new TidemarkFailure('Stalled', 'PostgreSQL is silent, or its answer was lost') : error;
+  } finally {
+    unwatch();
+  }
+}
+
+function createSession(client: pg.PoolClient, facts: SessionFacts): Session {
+  const { limits, memory } = facts;
+  const run =
+    <Row extends object>(text: string, values?: readonly unknown[], name?: string) =>
+    async (query_timeout: number): Promise<Row[]> => {
+      const config: Config = {
+        text,
+        ...withValues(values),
+        ...(name !== undefined && { name }),
+        query_timeout,
+      };
+      return (await client.query<Row>(config)).rows;
+    };
+  const session: Session = {
+    client,
+    memory,
+    stallMs: limits.stallMs,
+    zone: async () => (facts.pool.zone ??= await readZoneHistory(session)),
+    query: (text, values) => within(limits.queryMs, run(text, values)),
+    queryLong: (text, values) => watched(client, facts, run(text, values)),
+    queryPrepared: (text, values) => within(limits.preparedMs, run(text, values, nameOf(text))),
+    roundTrip: (statements) => within(limits.preparedMs, roundTrip(client, statements)),
+    roundTripLong: (statements) => watched(client, facts, roundTrip(client, statements)),
+  };
+  return session;
+}
+
+function roundTrip(client: pg.PoolClient, statements: readonly Statement[]) {
+  return (timeout: number): Promise<readonly Answered[]> =>
+    new Promise((resolve, reject) => {
+      client.query(
+        new RoundTrip({
+          statements,
+          nameOf,
+          timeout,
+          done: (error, answers) => (answers ? resolve(answers) : reject(error ?? new Error('no answers'))),
+        }),
+      );
+    });
 }
 
 /** Without values a text may hold several statements. */

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { changeFileRecords } from '../csv/changeFileRecords.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
@@ -51,7 +50,7 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
       if (!block.full) continue;
       await block.flush();
       // Bytes that are there already would be read on and on, 2 MiB at a time, while PostgreSQL's answers wait.
-      await setImmediate();
+      await new Promise(setImmediate);
     }
   }
 

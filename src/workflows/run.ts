@@ -103,6 +103,8 @@ export class Run {
     const lines = files.flatMap(({ key }, i) => (results[i] ? [{ key, result: results[i] }] : []));
     this.#lines = [...this.#lines, ...lines].slice(-MAX_LINES);
     for (const result of results) {
+      if (result.outcome === 'already' && result.watermark !== undefined)
+        this.#progress = { ...this.#progress, watermark: result.watermark };
       if (result.outcome !== 'applied') continue;
       this.#progress = {
         ...this.#progress,

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import type { WorkflowFailedError } from '@temporalio/client';
+import { inc } from '../../../src/datasets/inc.ts';
+import { fileName, incFile } from '../../support/incFile.ts';
+import { openWorld, type World } from '../../support/world.ts';
+
+const key = (n: number): string => inc.changesPrefix + fileName(n);
+const file = (n: number): string => incFile([{ ticket_id: `T${n}` }]);
+
+describe('bucket and ledger fall apart', function () {
+  this.timeout(60_000);
+  let world: World;
+  beforeEach(async () => {
+    world = await openWorld();
+  });
+  afterEach(() => world.close());
+
+  const debt = async (): Promise<number> => {
+    const rows = await world.db.query<{ debt: number }>(
+      `select archive_debt::int as debt from tickets.dataset_status`,
+    );
+    return rows[0]?.debt ?? -1;
+  };
+  const notArchived = (): Promise<object[]> =>
+    world.db.query(
+      `select source_key as key from tickets.import_meta where metadata ->> 'archive' = 'missing'`,
+    );
+
+  it('PostgreSQL restored to an earlier point: the run stops at the first file that it has forgotten, until it is put back', async () => {
+    for (const n of [1, 2, 3]) await world.put(fileName(n), file(n));
+    await world.run();
+    // The restore.
+    await world.db.query(`delete from tickets.import_meta where source_key > $1`, [key(1)]);
+    await world.db.query(`delete from tickets.inc where ticket_id in ('T2', 'T3')`);
+    await world.put(fileName(4), file(4));
+    const failed = await world
+      .run()
+      .catch((error: WorkflowFailedError) => error.cause as Error & { type: string });
+    assert.ok(failed instanceof Error);
+    assert.equal(failed.type, 'LedgerBehind');
+    assert.match(
+      failed.message,
+      new RegExp(`^inc ${inc.processedPrefix}${fileName(2)}: it is archived.*back to changes/`),
+    );
+    const plan = await world.client('plan', 'inc');
+    assert.deepEqual([plan.status, plan.stderr], [1, `tidemark: ${failed.message}\n`]);
+    assert.equal((await world.ledger()).length, 1);
+    for (const n of [2, 3]) {
+      await world.put(fileName(n), file(n));
+      await world.remove(inc.processedPrefix + fileName(n));
+    }
+    const result = await world.run();
+    assert.deepEqual([result.applied, result.watermark], [3, key(4)]);
+    assert.deepEqual(await world.keys(inc.changesPrefix), []);
+  });
+
+  it('other names, and files below the watermark, may lie in the archive', async () => {
+    await world.put(fileName(3), file(3));
+    await world.run();
+    await world.put(`${inc.processedPrefix}${fileName(2)}`, file(2));
+    await world.put(`${inc.processedPrefix}2026-03-01T00-09-00.0123abcd.csv`, 'beside');
+    await world.put(`${inc.processedPrefix}notes.txt`, 'notes');
+    assert.equal((await world.run()).applied, 0);
+  });
+
+  it('applied, and deleted before it was archived: said once, and no debt any more', async () => {
+    await world.load(await world.put(fileName(1), file(1)));
+    await world.remove(key(1));
+    assert.equal(await debt(), 1);
+    const result = await world.run();
+    assert.deepEqual([result.archived, result.notMoved], [0, { total: 1, keys: [key(1)] }]);
+    assert.deepEqual([await debt(), await notArchived()], [0, [{ key: key(1) }]]);
+    assert.equal((await world.run()).notMoved.total, 0);
+  });
+
+  it('applied, and overwritten before it was archived: changed until it is skipped, and then no debt any more', async () => {
+    await world.load(await world.put(fileName(1), file(1)));
+    await world.put(fileName(1), file(9));
+    assert.equal((await world.run()).changed.total, 1);
+    assert.equal(await debt(), 1);
+    assert.equal((await world.client('skip', 'inc', fileName(1), '--reason', 'other content')).status, 0);
+    await world.run();
+    assert.deepEqual([await debt(), await notArchived()], [0, [{ key: key(1) }]]);
+    assert.deepEqual(await world.keys(), [inc.skippedPrefix + fileName(1)]);
+  });
+});

@@ -1,0 +1,44 @@
+/** Where in a load PostgreSQL may be hit, told by the message that the worker sends there. */
+
+import type { ClientMessage, Harm } from './postgresProxy.ts';
+
+type Match = (message: ClientMessage) => boolean;
+
+const asks = (text: string): Match => {
+  return ({ type, text: of }) => (type === 'Q' || type === 'P') && of().includes(text);
+};
+
+/** The places of a load, in order. */
+export const PLACES = {
+  'a connection': ({ type }) => type === '',
+  'a look at the ledger': asks('from tickets.import_meta'),
+  'the beginning of a COPY': asks('copy pg_temp.'),
+  'the middle of a COPY': ({ type, text }) => type === 'd' && text().length > 10_000,
+  'the end of a COPY': ({ type }) => type === 'c',
+  'the lock': asks('begin isolation level'),
+  'the merge': asks('insert into tickets."inc"'),
+  'the ledger row': asks('insert into tickets.import_meta'),
+  'the commit': ({ type, text }) => type === 'Q' && text().endsWith('commit\0'),
+  'the note of the archive': asks('set archived_at'),
+} satisfies Record<string, Match>;
+
+export type Place = keyof typeof PLACES;
+
+export const ALL_PLACES = Object.keys(PLACES) as Place[];
+
+/** A rule that does something at a place, the first `times` that a worker comes there; it tells how often it was. */
+export function at(
+  place: Place,
+  harm: (hit: number) => Harm | Promise<Harm>,
+  times = 1,
+): { rule: (message: ClientMessage) => Harm | Promise<Harm>; hits: () => number } {
+  let hits = 0;
+  return {
+    rule: (message) => {
+      if (hits >= times || !PLACES[place](message)) return 'none';
+      hits += 1;
+      return harm(hits);
+    },
+    hits: () => hits,
+  };
+}
