@@ -26,8 +26,8 @@ end $$;
 
 grant usage on schema tickets to tidemark_worker, tidemark_reader;
 
--- The worker, and every verb but `migrate`. It deletes nothing, and of a deed it may only note that its file is archived.
-grant select, insert, update (archived_at) on tickets.import_meta to tidemark_worker;
+-- The worker, and every verb but `migrate`. It deletes nothing, and of a deed it may only note what became of its file.
+grant select, insert, update (archived_at, metadata) on tickets.import_meta to tidemark_worker;
 grant select, insert (dataset), update (enabled, archives, last_checked_at, last_listing)
   on tickets.dataset_state to tidemark_worker;
 grant select, insert,

@@ -49,9 +49,10 @@ async function isRunning({ connection, pid }: WatchInput): Promise<boolean> {
   client.on('error', () => undefined);
   try {
     await client.connect();
-    // Without track_activities the state is `disabled` or null.
+    // Without track_activities the state is `disabled` or null. One that waits for its client waits for what was lost.
     const { rows } = await client.query<{ running: boolean }>(
-      `select coalesce(state not like 'idle%', true) as running from pg_stat_activity where pid = $1`,
+      `select coalesce(state not like 'idle%' and wait_event is distinct from 'ClientRead', true) as running
+       from pg_stat_activity where pid = $1`,
       [pid],
     );
     return rows[0]?.running ?? false;

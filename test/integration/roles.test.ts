@@ -17,7 +17,7 @@ const FORBIDDEN = [
   `create table tickets.more (id int)`,
   `create trigger t before insert on tickets.inc for each row execute function suppress_redundant_updates_trigger()`,
   `delete from tickets.import_meta`,
-  `update tickets.import_meta set metadata = '{}'`,
+  `update tickets.import_meta set imported_at = now()`,
   `update tickets.import_meta set rows_read = 0`,
   `update tickets.import_meta set source_key = 'x'`,
   `insert into tickets.dataset_state (dataset, enabled) values ('x', true)`,

@@ -104,7 +104,7 @@ describe('S3 fails in a load', function () {
   });
 
   it('403 ends the run, nothing of the file is applied; allowed again, the next run ends well', async () => {
-    ground.s3.rule = first(1, (request) => isGet(request, LARGE_FILE), { status: 403, code: 'AccessDenied' });
+    ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), { status: 403, code: 'AccessDenied' });
     await assert.rejects(ingest(ground.deps), { kind: 'S3Refused' });
     const stopped = await ground.state();
     assert.deepEqual([stopped.ledger.length, stopped.openFailures], [1, []]);
@@ -115,7 +115,7 @@ describe('S3 fails in a load', function () {
   });
 
   it('404 of a listed key stops the dataset there; its object seen again, the next run ends well', async () => {
-    ground.s3.rule = first(1, (request) => isGet(request, LARGE_FILE), { status: 404, code: 'NoSuchKey' });
+    ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), { status: 404, code: 'NoSuchKey' });
     await assert.rejects(ingest(ground.deps), { kind: 'FileVanished' });
     assert.equal((await ground.state()).ledger.length, 1);
     const report = await ingest(ground.deps);
@@ -124,7 +124,7 @@ describe('S3 fails in a load', function () {
   });
 
   it('a 404 that is no answer of S3’s is not taken for a missing object', async () => {
-    ground.s3.rule = first(1, (request) => isGet(request, LARGE_FILE), {
+    ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), {
       status: 404,
       code: 'RouteNotFound',
     });

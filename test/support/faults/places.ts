@@ -5,7 +5,7 @@ import type { ClientMessage, Harm } from './postgresProxy.ts';
 type Match = (message: ClientMessage) => boolean;
 
 const asks = (text: string): Match => {
-  return ({ type, text: of }) => (type === 'Q' || type === 'P') && of().includes(text);
+  return ({ type, text: of }) => (type === 'Q' || type === 'B') && of().includes(text);
 };
 
 /** The places of a load, in order. */
@@ -18,7 +18,7 @@ export const PLACES = {
   'the lock': asks('begin isolation level'),
   'the merge': asks('insert into tickets."inc"'),
   'the ledger row': asks('insert into tickets.import_meta'),
-  'the commit': ({ type, text }) => type === 'Q' && text().endsWith('commit\0'),
+  'the commit': ({ type, text }) => type === 'B' && text().endsWith('commit'),
   'the note of the archive': asks('set archived_at'),
 } satisfies Record<string, Match>;
 

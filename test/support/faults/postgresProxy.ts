@@ -9,7 +9,7 @@ export interface ClientMessage {
   readonly n: number;
   /** The protocol's letter: `Q` query, `P` parse, `d` COPY data …; empty for the one that opens a connection. */
   readonly type: string;
-  /** The whole message as text; for what it may hold, not to be parsed. */
+  /** The whole message as text, of a bind with its statement; for what it may hold, not to be parsed. */
   readonly text: () => string;
 }
 
@@ -103,6 +103,8 @@ class Link {
   readonly #proxy: PostgresProxy;
   #buffer = Buffer.alloc(0);
   #opened = false;
+  /** The texts of prepared statements, by name. */
+  readonly #statements = new Map<string, string>();
   #dropsAnswer = false;
   #forwarding: Promise<void> = Promise.resolve();
 
@@ -153,7 +155,9 @@ class Link {
     for (let message = this.#take(); message && !this.stalled; message = this.#take()) {
       const { bytes, type } = message;
       const n = (this.#proxy.count += 1);
-      const harm = await this.#proxy.rule({ n, type, text: () => bytes.toString('latin1') });
+      const statement = this.#statementOf(type, bytes);
+      const text = (): string => `${bytes.toString('latin1')}${statement}`;
+      const harm = await this.#proxy.rule({ n, type, text });
       if (harm === 'stall') this.stall();
       if (harm === 'cut') this.cut();
       if (harm === 'lose the answer') this.#dropsAnswer = true;
@@ -167,6 +171,15 @@ class Link {
         await Promise.race([once(this.#server, 'drain'), once(this.#server, 'close')]);
     }
     if (this.stalled) this.#buffer = Buffer.alloc(0);
+  }
+
+  /** Remembers what is parsed. @returns the statement that a bind is of */
+  #statementOf(type: string, bytes: Buffer): string {
+    if (type !== 'P' && type !== 'B') return '';
+    const [first = '', second = ''] = bytes.toString('latin1', 5).split('\0', 2);
+    if (type === 'B') return this.#statements.get(second) ?? '';
+    this.#statements.set(first, second);
+    return '';
   }
 
   /** The next whole message, if it is there. */
