@@ -142,11 +142,16 @@ export class Scene {
 
   /** Rows of `pg_stat_activity`, of this database, that fulfil a condition. */
   async sessions(condition: string): Promise<number> {
-    const { rows } = await this.#admin.query<{ n: number }>(
-      `select count(*)::int as n from pg_stat_activity
+    return (await this.pids(condition)).length;
+  }
+
+  /** The server's processes of such sessions. */
+  async pids(condition: string): Promise<readonly number[]> {
+    const { rows } = await this.#admin.query<{ pid: number }>(
+      `select pid from pg_stat_activity
        where datname = current_database() and pid <> pg_backend_pid() and (${condition})`,
     );
-    return rows[0]?.n ?? 0;
+    return rows.map(({ pid }) => pid);
   }
 
   /**
