@@ -206,6 +206,7 @@ function named(bodies: readonly string[]): { key: string; body: string }[] {
 /** Notes by which statements the table is written. */
 async function noteWrites({ db }: World): Promise<void> {
   await db.query(`create table public.writes (word text)`);
+  await db.query(`grant insert on public.writes to public`);
   await db.query(
     `create function public.note_write() returns trigger language plpgsql as $$
      begin insert into public.writes select case when current_query() ~* '^\\s*copy' then 'copy' else 'insert' end; return null; end $$`,
