@@ -307,20 +307,20 @@ describe('the reader', () => {
       yield Buffer.from(big);
       for (;;) yield Buffer.from(big.slice(header.length + 1));
     }
-    let blocks = 0;
+    const written: Buffer[] = [];
     const reading = readChangeFile({
       dataset: specimen,
       zone: NAIROBI,
       chunks: chunks(),
-      sink: { write: () => ((blocks += 1), new Promise(() => undefined)) },
+      sink: { write: (block) => (written.push(block), new Promise(() => undefined)) },
     });
     const waited = (async () => {
-      while (blocks < 24) await new Promise((resolve) => setTimeout(resolve, 10));
+      while (written.length < 24) await new Promise((resolve) => setTimeout(resolve, 10));
       // Time enough for some more.
       await new Promise((resolve) => setTimeout(resolve, 200));
     })();
     await Promise.race([reading, waited]);
-    assert.equal(blocks, 24);
+    assert.equal(written.length, 24);
   });
 
   it('does not touch a block before the sink is done with it', async () => {
