@@ -83,7 +83,7 @@ async function compareAndApply(
 }
 
 /** Stages a file and applies it, on a session that the caller destroys where this fails. */
-export async function stageAndApply(session: Session, job: LoadJob, rejects: Reject[]): Promise<ApplyResult> {
+async function stageAndApply(session: Session, job: LoadJob, rejects: Reject[]): Promise<ApplyResult> {
   const startedAt = Date.now();
   const zone = await session.zone();
   const staging = await openStaging(session, job.dataset);

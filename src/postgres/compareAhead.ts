@@ -35,10 +35,8 @@ export interface ComparedStaging extends CopyIn {
 
 /** What a comparison of staged rows with the table found, and when it was true. */
 export interface Comparison {
-  /** Rows that are stored already as they are. */
+  /** Rows that are stored already as they are; all others are staged. */
   readonly unchanged: number;
-  /** Rows that are new or differ; they are staged, and no others. */
-  readonly changed: number;
   /** The last deed of the ledger before it began. */
   readonly ledgerVersion: string;
 }
@@ -80,7 +78,7 @@ export async function openComparedStaging(session: Session, dataset: Dataset): P
 
 /** Compares stretch after stretch of one file. */
 class Comparer {
-  found: Comparison = { unchanged: 0, changed: 0, ledgerVersion: '' };
+  found: Comparison = { unchanged: 0, ledgerVersion: '' };
   private readonly session: Session;
   private readonly dataset: Dataset;
   private begun = false;
@@ -99,16 +97,9 @@ class Comparer {
 
   /** Compares the stretch, and stages what is new or differs. */
   async compare(): Promise<void> {
-    const [stretch] = await this.session.queryLong<{ unchanged: number; changed: number }>(
-      compareSql(this.dataset),
-    );
+    const [stretch] = await this.session.queryLong<{ unchanged: number }>(compareSql(this.dataset));
     if (!stretch) throw new TidemarkFailure('InternalError', 'a comparison gave no counts');
-    const { unchanged, changed, ledgerVersion } = this.found;
-    this.found = {
-      unchanged: unchanged + stretch.unchanged,
-      changed: changed + stretch.changed,
-      ledgerVersion,
-    };
+    this.found = { ...this.found, unchanged: this.found.unchanged + stretch.unchanged };
   }
 
   private async begin(): Promise<void> {
@@ -148,6 +139,5 @@ with looked as materialized (
   from ${stretchTable(dataset)} s join looked l on l.source_line = s.source_line
   where l.changed
 )
-select count(*) filter (where not changed)::float8 as unchanged, count(*) filter (where changed)::float8 as changed
-from looked`;
+select count(*) filter (where not changed)::float8 as unchanged from looked`;
 }
