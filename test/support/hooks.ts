@@ -1,4 +1,4 @@
-/** Root hooks: the end of the suite looks for row values in all that was said, then ends the servers. */
+/** Root hooks: the end of the suite looks for row values in all that was said, then ends the servers, and itself. */
 
 import assert from 'node:assert/strict';
 import { allHeard, HUSH } from './hush.ts';
@@ -11,9 +11,18 @@ export const mochaHooks = {
       await nothingWasSaid();
     } finally {
       await endShared();
+      mustEndNow();
     }
   },
 };
+
+/** A timer or a connection that a test has left behind would keep the process alive for ever. */
+function mustEndNow(): void {
+  setTimeout(() => {
+    process.stderr.write(`the suite does not end: ${process.getActiveResourcesInfo().join(', ')}\n`);
+    process.exit(1);
+  }, 20_000).unref();
+}
 
 /** Privacy over the whole suite: no history, log or terminal output holds a value of any row, whatever failed. */
 async function nothingWasSaid(): Promise<void> {

@@ -85,6 +85,8 @@ export async function startS3Gate(target: string): Promise<S3Gate> {
       const drip = setInterval(() => {
         if (rule.place === 'drip') res.write(answer.body.subarray(given, ++given));
       }, DRIP_MS);
+      // Who asked may be killed meanwhile, and nobody lets the request go on then.
+      res.once('close', () => clearInterval(drip));
       await heldBy(rule).finally(() => clearInterval(drip));
     }
     res.end(answer.body.subarray(given));
