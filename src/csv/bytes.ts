@@ -1,8 +1,6 @@
-/** The bytes that mean something in CSV. */
+/** The bytes that end a line. */
 export const LF = 0x0a;
 export const CR = 0x0d;
-export const QUOTE = 0x22;
-export const COMMA = 0x2c;
 
 /** How many line feeds there are. */
 export function countBreaks(bytes: Buffer): number {

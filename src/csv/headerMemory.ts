@@ -33,13 +33,14 @@ export function rememberHeader(bytes: Buffer, record: CsvRecord): void {
 }
 
 /** A record that stays valid. */
-export function copyOf({ line, count, bytes, starts, ends, raw }: CsvRecord): CsvRecord {
+export function copyOf({ line, count, bytes, first, starts, ends, raw }: CsvRecord): CsvRecord {
   return {
     line,
     count,
     bytes: Buffer.from(bytes),
-    starts: starts.slice(0, count),
-    ends: ends.slice(0, count),
+    first: 0,
+    starts: starts.slice(first, first + count),
+    ends: ends.slice(first, first + count),
     raw: Buffer.from(raw),
   };
 }

@@ -6,9 +6,10 @@ const FIRST_CAPACITY = 64;
 export class RecordView implements CsvRecord {
   line = 0;
   count = 0;
+  first = 0;
   bytes: Buffer = Buffer.alloc(0);
-  starts = new Int32Array(FIRST_CAPACITY);
-  ends = new Int32Array(FIRST_CAPACITY);
+  starts: Int32Array = new Int32Array(FIRST_CAPACITY);
+  ends: Int32Array = new Int32Array(FIRST_CAPACITY);
   /** Where the record's own bytes are, as they stand in the file. */
   rawBytes: Buffer = this.bytes;
   rawStart = 0;
@@ -28,8 +29,8 @@ export class RecordView implements CsvRecord {
   /** Whether it is a line of white space without quotes: a quoted field is longer in the file than its value. */
   get isBlank(): boolean {
     if (this.count !== 1) return false;
-    const start = this.starts[0] ?? 0;
-    const end = this.ends[0] ?? 0;
+    const start = this.starts[this.first] ?? 0;
+    const end = this.ends[this.first] ?? 0;
     if (end - start !== this.rawEnd - this.rawStart) return false;
     const first = this.bytes[start] ?? 0;
     // Visible ASCII settles it without a look at the rest.

@@ -9,8 +9,9 @@ export interface CsvRecord {
   readonly line: number;
   /** How many fields it has. */
   readonly count: number;
-  /** Holds the fields, unquoted: field `n` is from `starts[n]` to before `ends[n]`. */
+  /** Holds the fields, unquoted: field `n` is from `starts[first + n]` to before `ends[first + n]`. */
   readonly bytes: Buffer;
+  readonly first: number;
   readonly starts: Int32Array;
   readonly ends: Int32Array;
   /** The bytes as they stand in the file, without the line break that ends the record. */

@@ -99,7 +99,8 @@ export class RowChecker {
   }
 
   private field(record: CsvRecord, at: number): Cell {
-    return this.cell.set(record.bytes, record.starts[at] ?? 0, record.ends[at] ?? 0);
+    const place = record.first + at;
+    return this.cell.set(record.bytes, record.starts[place] ?? 0, record.ends[place] ?? 0);
   }
 }
 

@@ -59,11 +59,11 @@ export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
   };
 }
 
-function namesIn({ bytes, starts, ends, count }: CsvRecord): string[] {
+function namesIn({ bytes, first, starts, ends, count }: CsvRecord): string[] {
   const cell = new Cell();
   return Array.from({ length: count }, (_, field) =>
     cell
-      .set(bytes, starts[field] ?? 0, ends[field] ?? 0)
+      .set(bytes, starts[first + field] ?? 0, ends[first + field] ?? 0)
       .text()
       .trim(),
   );

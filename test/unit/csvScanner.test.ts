@@ -12,8 +12,10 @@ async function told(
   chunks: AsyncIterable<Buffer>,
 ): Promise<unknown[]> {
   const found: unknown[] = [];
-  const reader = source(({ line, count, bytes, starts, ends, raw }) => {
-    const fields = Array.from({ length: count }, (_, n) => bytes.toString('latin1', starts[n], ends[n]));
+  const reader = source(({ line, count, bytes, first, starts, ends, raw }) => {
+    const fields = Array.from({ length: count }, (_, n) =>
+      bytes.toString('latin1', starts[first + n], ends[first + n]),
+    );
     found.push([line, raw.toString('latin1'), ...fields]);
   });
   try {
@@ -62,6 +64,8 @@ const hostile = fc
           '"a\nb",',
         ),
       },
+      // The scanner looks at 16 bytes at once.
+      { weight: 4, arbitrary: fc.constantFrom('a'.repeat(13), 'a'.repeat(16), 'a'.repeat(30)) },
       { weight: 4, arbitrary: fc.constantFrom('é', '€', '😀', '\u00a0', '\ufeff', '\t', '\\') },
       {
         weight: 1,
@@ -123,6 +127,14 @@ describe('the scanner', () => {
       }
     });
   }
+
+  it('tells of more records and fields than it finds at once what csv-parse tells', async () => {
+    const many = 'a\n'.repeat(20_000);
+    const wide = `${','.repeat(8_191)}\n`.repeat(9);
+    const tooWide = `${','.repeat(8_192)}\n`;
+    const file = Buffer.from(`h\n${many}${wide}"x""y"\n${many}${tooWide}${many}"é\n`);
+    assert.deepEqual(await byScanner(file, [], 64 * 1024), await byCsvParse(file));
+  });
 
   it('gives of a large file, in chunks of any size, the rows that csv-parse gives', async () => {
     const rows = Array.from({ length: 5_000 }, (_, n) => ({
