@@ -76,7 +76,7 @@ export async function applyStaged(session: Session, input: ApplyInput): Promise<
 
 /**
  * Applies a file that was compared while it was staged; undefined, and nothing changed, where the comparison no longer
- * holds: another load came between, or the file may repeat a key.
+ * holds: another load or another writer came between, or the file may repeat a key.
  */
 export async function applyCompared(
   session: Session,
@@ -85,11 +85,9 @@ export async function applyCompared(
 ): Promise<ApplyResult | undefined> {
   const fence = await fenced(session, input, [BEGIN]);
   const holds = !input.reading.mayRepeat && comparison.ledgerVersion === fence.ledgerVersion;
-  if (!holds && !refusalOf(fence, input)) {
-    await session.query('rollback');
-    return undefined;
-  }
-  return decide(session, input, fence, () => mergeCompared(session, input, comparison));
+  return decide(session, input, fence, async () =>
+    holds ? mergeCompared(session, input, comparison) : undefined,
+  );
 }
 
 /** Applies a file whose rows the session's open transaction has written into the empty table, all or nothing. */
@@ -101,17 +99,22 @@ export async function applyFilled(session: Session, input: ApplyInput): Promise<
   );
 }
 
-/** Ends the transaction that holds the fence. @param merge writes the rows, and counts them */
-async function decide(
+/**
+ * Ends the transaction that holds the fence.
+ *
+ * @param merge writes the rows, and counts them; undefined, as the result then is, where it cannot
+ */
+async function decide<Counts extends RowCounts | undefined>(
   session: Session,
   input: ApplyInput,
   fence: Fence,
-  merge: () => Promise<RowCounts>,
-): Promise<ApplyResult> {
+  merge: () => Promise<Counts>,
+): Promise<ApplyResult | Extract<Counts, undefined>> {
   const refusal = refusalOf(fence, input);
-  if (!refusal) return record(session, input, fence, await merge());
+  const counts = refusal ? undefined : await merge();
+  if (counts) return record(session, input, fence, counts);
   await session.query('rollback');
-  return refusal;
+  return refusal ?? (undefined as Extract<Counts, undefined>);
 }
 
 /** Why the file is not to be applied, if it is not. */

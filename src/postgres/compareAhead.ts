@@ -37,6 +37,8 @@ export interface ComparedStaging extends CopyIn {
 export interface Comparison {
   /** Rows that are stored already as they are; all others are staged. */
   readonly unchanged: number;
+  /** Rows whose key is not stored. */
+  readonly fresh: number;
   /** The last deed of the ledger before it began. */
   readonly ledgerVersion: string;
 }
@@ -78,7 +80,7 @@ export async function openComparedStaging(session: Session, dataset: Dataset): P
 
 /** Compares stretch after stretch of one file. */
 class Comparer {
-  found: Comparison = { unchanged: 0, ledgerVersion: '' };
+  found: Comparison = { unchanged: 0, fresh: 0, ledgerVersion: '' };
   private readonly session: Session;
   private readonly dataset: Dataset;
   private begun = false;
@@ -97,9 +99,16 @@ class Comparer {
 
   /** Compares the stretch, and stages what is new or differs. */
   async compare(): Promise<void> {
-    const [stretch] = await this.session.queryLong<{ unchanged: number }>(compareSql(this.dataset));
+    const [stretch] = await this.session.queryLong<{ unchanged: number; fresh: number }>(
+      compareSql(this.dataset),
+    );
     if (!stretch) throw new TidemarkFailure('InternalError', 'a comparison gave no counts');
-    this.found = { ...this.found, unchanged: this.found.unchanged + stretch.unchanged };
+    const { unchanged, fresh } = this.found;
+    this.found = {
+      ...this.found,
+      unchanged: unchanged + stretch.unchanged,
+      fresh: fresh + stretch.fresh,
+    };
   }
 
   private async begin(): Promise<void> {
@@ -129,7 +138,7 @@ function compareSql(dataset: Dataset): string {
   const columns = stagedColumns(dataset);
   return `
 with looked as materialized (
-  select s.source_line, t.same is not true as changed
+  select s.source_line, t.same
   from ${stretchTable(dataset)} s left join lateral (
     select ${isSame(dataset, 't', 's')} as same from ${targetTable(dataset)} t where t.${pk} = s.${pk} limit 1
   ) t on true
@@ -137,7 +146,8 @@ with looked as materialized (
   insert into ${stagingTable(dataset)} (${columns.join(', ')})
   select ${columns.map((column) => `s.${column}`).join(', ')}
   from ${stretchTable(dataset)} s join looked l on l.source_line = s.source_line
-  where l.changed
+  where l.same is not true
 )
-select count(*) filter (where not changed)::float8 as unchanged from looked`;
+select count(*) filter (where same)::float8 as unchanged, count(*) filter (where same is null)::float8 as fresh
+from looked`;
 }

@@ -90,17 +90,22 @@ function makeTexts(dataset: Dataset, mode: MergeMode, target?: string): Texts {
   return { supersede: supersedeSql(dataset), merge: mergeSql(dataset, mode, target) };
 }
 
-/** Merges what a comparison has left to be merged, in the order of files; it must still be true. */
+/**
+ * Merges what a comparison has left to be merged, in the order of files.
+ *
+ * @returns undefined where the table is no longer what it was compared with
+ */
 export async function mergeCompared(
   session: Session,
   { dataset, key, reading, staged }: Pick<MergeInput, 'dataset' | 'key' | 'reading' | 'staged'>,
-  { unchanged }: Comparison,
-): Promise<RowCounts> {
+  { unchanged, fresh }: Comparison,
+): Promise<RowCounts | undefined> {
   const [merged] = await session.queryLong<Pick<MergeCounts, 'inserted' | 'updated'>>(
-    mergeChangedSql(dataset),
+    mergeChangedSql(dataset, fresh > 0),
     [key],
   );
   if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
+  if (unchanged + merged.inserted + merged.updated !== staged) return undefined;
   return checkAccounts(reading, staged, { ...merged, unchanged, stale: 0 });
 }
 

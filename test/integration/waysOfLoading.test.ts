@@ -110,29 +110,45 @@ describe('a large file', function () {
     assert.deepEqual([result.counts.superseded, result.counts.updated, result.counts.inserted], [1, 0, 0]);
   });
 
-  it('is compared anew where another file was loaded meanwhile', async () => {
-    const other = incFile([{ ticket_id: 'INC000004100002', priority: 'changed meanwhile' }]);
-    await load(baseline);
+  /** Loads a file, and does something while it is read for the first time. @returns how often it was read */
+  async function loadDuring(name: string, body: string, deed: () => Promise<unknown>) {
     const { store } = world.deps;
     let reads = 0;
     const read: ObjectStore['read'] = async (input) => {
-      if (!input.key.endsWith(fileName(2))) return store.read(input);
-      const body = await store.read(input);
+      const opened = await store.read(input);
+      if (!input.key.endsWith(name)) return opened;
       reads += 1;
-      return {
-        ...body,
-        chunks: interrupted(
-          body.chunks,
-          reads === 1 ? () => world.putAndLoad(fileName(1), other) : undefined,
-        ),
-      };
+      return { ...opened, chunks: interrupted(opened.chunks, reads === 1 ? deed : undefined) };
     };
     Object.assign(world.deps, {
       store: { ...store, read, destroy: () => store.destroy(), head: store.head.bind(store) },
     });
-    const result = await world.putAndLoad(fileName(2), baseline);
+    const result = await world.putAndLoad(name, body);
+    assert.ok(result.outcome === 'applied');
+    return { reads, counts: result.counts };
+  }
+
+  it('is compared anew where another file was loaded meanwhile', async () => {
+    const other = incFile([{ ticket_id: 'INC000004100002', priority: 'changed meanwhile' }]);
+    await load(baseline);
+    const { reads, counts } = await loadDuring(fileName(2), baseline, () =>
+      world.putAndLoad(fileName(1), other),
+    );
     assert.deepEqual(await readTable(world.db, inc), expectedTable(inc, named([baseline, other, baseline])));
-    assert.deepEqual([reads, result.outcome === 'applied' && result.counts.updated], [2, 1]);
+    assert.deepEqual([reads, counts.updated], [2, 1]);
+  });
+
+  it('is compared anew where another writer took a row away that is to be changed', async () => {
+    const changed = baseline.replaceAll(',P3,', ',P2,');
+    await load(baseline);
+    const { reads } = await loadDuring(fileName(1), changed, async () => {
+      await allCompared(world);
+      await world.db.query(
+        `delete from tickets.inc where source_line = (select min(source_line) from tickets.inc where priority = 'P3')`,
+      );
+    });
+    assert.deepEqual(await readTable(world.db, inc), expectedTable(inc, named([baseline, changed])));
+    assert.equal(reads, 2);
   });
 });
 
@@ -218,6 +234,19 @@ async function noteWrites({ db }: World): Promise<void> {
 
 async function writes({ db }: World): Promise<string[]> {
   return (await db.query<{ word: string }>('select word from public.writes')).map(({ word }) => word);
+}
+
+/** Resolves when PostgreSQL has dealt with all rows that it was given so far. */
+async function allCompared({ db }: World): Promise<void> {
+  let busy = 1;
+  while (busy > 0) {
+    const [found] = await db.query<{ busy: number }>(
+      `select count(*)::int as busy from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid()
+         and state = 'active' and wait_event is distinct from 'ClientRead'`,
+    );
+    busy = found?.busy ?? 0;
+  }
 }
 
 /** The chunks, with a deed behind all of them but the last few. */
