@@ -26,8 +26,21 @@ end $$;
 
 grant usage on schema tickets to tidemark_worker, tidemark_reader;
 
--- The worker, and every verb but `migrate`. It deletes nothing, and of a deed it may only note what became of its file.
-grant select, insert, update (archived_at, metadata) on tickets.import_meta to tidemark_worker;
+-- The worker, and every verb but `migrate`. It deletes nothing, and of a deed it may only note what became of its file:
+-- when it was archived, and by this function that it is gone. The rest of `metadata` holds the watermark.
+grant select, insert, update (archived_at) on tickets.import_meta to tidemark_worker;
+
+create function tickets.mark_missing(of_dataset text, of_keys text[]) returns void
+language sql security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  update tickets.import_meta
+  set archived_at = clock_timestamp(), metadata = metadata || '{"archive":"missing"}'
+  where dataset = of_dataset and source_key = any (of_keys) and archived_at is null
+    and export_type in ('baseline', 'delta', 'late', 'reload');
+end;
+revoke execute on function tickets.mark_missing(text, text[]) from public;
+grant execute on function tickets.mark_missing(text, text[]) to tidemark_worker;
+
 grant select, insert (dataset), update (enabled, archives, last_checked_at, last_listing)
   on tickets.dataset_state to tidemark_worker;
 grant select, insert,

@@ -12,7 +12,7 @@ import {
 } from '../postgres/apply.ts';
 import { openComparedStaging } from '../postgres/compareAhead.ts';
 import type { CopyIn } from '../postgres/copyIn.ts';
-import { isFillFailure, openFill } from '../postgres/fill.ts';
+import { isFillFailure, openFill, outlastFill } from '../postgres/fill.ts';
 import type { Session } from '../postgres/pool.ts';
 import { openStaging } from '../postgres/stage.ts';
 import type { RowEnd } from '../rows/copyBlock.ts';
@@ -52,7 +52,15 @@ export async function loadLarge(
       if (!isFillFailure(error)) throw error;
     }
   }
-  return pool.withSession(signal, (session) => stageAndApply(session, job, rejects));
+  try {
+    return await pool.withSession(signal, (session) => stageAndApply(session, job, rejects));
+  } catch (error) {
+    // Whoever has filled the table in vain, and is frozen, may hold the rows: the next attempt finds them free.
+    if (error instanceof TidemarkFailure && error.kind === 'PostgresBusy') {
+      await pool.withSession(signal, (session) => outlastFill(session, job.dataset));
+    }
+    throw error;
+  }
 }
 
 /** Fills the table; undefined where it is not empty. */

@@ -76,7 +76,7 @@ export async function applyStaged(session: Session, input: ApplyInput): Promise<
 
 /**
  * Applies a file that was compared while it was staged; undefined, and nothing changed, where the comparison no longer
- * holds: another load or another writer came between, or the file may repeat a key.
+ * holds: another load came between, a row to be changed is gone, or the file may repeat a key.
  */
 export async function applyCompared(
   session: Session,

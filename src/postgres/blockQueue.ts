@@ -35,21 +35,24 @@ export class BlockQueue implements RowSink {
     for (const { taken } of this.items.splice(0)) taken(error);
   }
 
-  /** Whether there is a block to take, now or later. */
-  async hasMore(): Promise<boolean> {
+  /**
+   * Takes the blocks that are there, of so many bytes together; waits for one where there is none. No blocks where none
+   * follows. Their buffers are used again after `done`.
+   */
+  async take(bytes: number): Promise<{ readonly blocks: readonly Buffer[]; done(): void }> {
     while (this.items.length === 0 && !this.ended) {
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
-    return this.items.length > 0;
-  }
-
-  /** Gives the next block to a sink. @returns its bytes; 0 where there is none */
-  async giveTo(sink: RowSink): Promise<number> {
-    const [item] = this.items;
-    if (!item) return 0;
-    await sink.write(item.block);
-    this.items.shift();
-    item.taken();
-    return item.block.length;
+    let count = 0;
+    for (let size = 0; size < bytes && count < this.items.length; count += 1) {
+      size += this.items[count]?.block.length ?? 0;
+    }
+    const taken = this.items.slice(0, count);
+    return {
+      blocks: taken.map(({ block }) => block),
+      done: () => {
+        for (const item of this.items.splice(0, count)) item.taken();
+      },
+    };
   }
 }

@@ -12,15 +12,18 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { BlockQueue } from './blockQueue.ts';
-import { openCopy, type CopyIn } from './copyIn.ts';
+import { copySql, SIGNATURE, TRAILER, type CopyIn } from './copyIn.ts';
 import { identifier } from './identifier.ts';
 import { isSame } from './merge.ts';
 import type { Session } from './pool.ts';
 import { createStagingTable, emptied, rememberStaged, stagedColumns } from './stage.ts';
 import { stagingTable, stretchTable, targetTable } from './tables.ts';
 
-/** Bytes of a stretch: long enough that its three round trips cost nothing. */
-const STRETCH_BYTES = 4 * 1024 * 1024;
+/**
+ * Bytes of a stretch at most: what is there when PostgreSQL is free, so that it is seldom idle, and yet has few stretches
+ * where it is the slower one.
+ */
+const STRETCH_BYTES = 3 * 1024 * 1024;
 
 /** The last deed that the ledger has of a dataset, as SQL. @param dataset a parameter or a literal */
 export function ledgerVersionSql(dataset: string): string {
@@ -52,12 +55,11 @@ export async function openComparedStaging(session: Session, dataset: Dataset): P
   let rows = 0;
 
   async function stage(): Promise<void> {
-    while (await blocks.hasMore()) {
-      const copy = await comparer.open();
-      let bytes = 0;
-      while (bytes < STRETCH_BYTES && (await blocks.hasMore())) bytes += await blocks.giveTo(copy);
-      rows += await copy.finish();
-      await comparer.compare();
+    for (;;) {
+      const stretch = await blocks.take(STRETCH_BYTES);
+      if (stretch.blocks.length === 0) return;
+      rows += await comparer.compare(stretch.blocks);
+      stretch.done();
     }
   }
 
@@ -90,25 +92,34 @@ class Comparer {
     this.dataset = dataset;
   }
 
-  /** Opens the COPY of the next stretch. */
-  async open(): Promise<CopyIn> {
-    await emptyStretch(this.session, this.dataset);
+  /**
+   * Brings a stretch to PostgreSQL, compares it, and stages what is new or differs: all in one round trip, for which
+   * PostgreSQL would wait each time until the reader has looked up from its work.
+   *
+   * @returns its rows, as PostgreSQL counted them
+   */
+  async compare(blocks: readonly Buffer[]): Promise<number> {
     if (!this.begun) await this.begin();
-    return openCopy(this.session, `pg_temp.${stretchTable(this.dataset)}`, stagedColumns(this.dataset));
-  }
-
-  /** Compares the stretch, and stages what is new or differs. */
-  async compare(): Promise<void> {
-    const [stretch] = await this.session.queryLong<{ unchanged: number; fresh: number }>(
-      compareSql(this.dataset),
-    );
-    if (!stretch) throw new TidemarkFailure('InternalError', 'a comparison gave no counts');
+    const table = stretchTable(this.dataset);
+    const copy = copySql(`pg_temp.${table}`, stagedColumns(this.dataset));
+    const empty = this.session.memory.has(table)
+      ? `truncate ${table}`
+      : createStagingTable(this.dataset, table);
+    const [, copied, compared] = await this.session.roundTripLong([
+      { text: empty },
+      { text: copy, data: [SIGNATURE, ...blocks, TRAILER] },
+      { text: compareSql(this.dataset) },
+    ]);
+    this.session.memory.set(table, 0);
+    const stretch = compared?.rows[0] as { unchanged: number; fresh: number } | undefined;
+    if (!copied || !stretch) throw new TidemarkFailure('InternalError', 'a comparison gave no counts');
     const { unchanged, fresh } = this.found;
     this.found = {
       ...this.found,
       unchanged: unchanged + stretch.unchanged,
       fresh: fresh + stretch.fresh,
     };
+    return copied.count;
   }
 
   private async begin(): Promise<void> {
@@ -119,14 +130,6 @@ class Comparer {
     this.found = { ...this.found, ledgerVersion: ledger?.version ?? '' };
     this.begun = true;
   }
-}
-
-/** Empties the stretch's table, or creates it where this connection has none. */
-async function emptyStretch(session: Session, dataset: Dataset): Promise<void> {
-  const table = stretchTable(dataset);
-  if (session.memory.has(table)) await session.query(`truncate ${table}`);
-  else await session.query(createStagingTable(dataset, table));
-  session.memory.set(table, 0);
 }
 
 /**

@@ -71,7 +71,8 @@ function phraseOf(kind: FailureKind, code = ''): string {
   return PHRASES_BY_STATE[code] ?? PHRASES_BY_STATE[code.slice(0, 2)] ?? PHRASES[kind] ?? kind;
 }
 
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** `EPIPE`, for one, is as long, but the socket's; no class of PostgreSQL begins with an E. */
+const SQLSTATE = /^(?!E)[0-9A-Z]{5}$/;
 const CODE = /^[A-Z0-9_]{2,40}$/;
 
 /** A code is a short word of capitals; anything else might be text. */

@@ -7,7 +7,8 @@
  *
  * Rows so written are locks: another attempt's rows of the same keys wait for them. And a COPY that a frozen worker has
  * stopped feeding is ended by none of PostgreSQL's time-outs. So there is one fill of a dataset at a time, under an
- * advisory lock, and who waits in vain for one that takes no more bytes ends it.
+ * advisory lock, and who waits in vain for one that is given no more bytes ends it. How long a fill may go on is for the
+ * watch on its bytes to say, not for the time limit of a statement.
  */
 
 import type { Dataset } from '../datasets/dataset.ts';
@@ -86,13 +87,23 @@ async function canFill(session: Session, dataset: Dataset): Promise<boolean> {
   return table?.fit ?? false;
 }
 
+/**
+ * Waits for another fill of the table, which may keep rows locked that a load needs; one that is frozen is ended.
+ *
+ * @throws TidemarkFailure PostgresBusy where it goes on
+ */
+export async function outlastFill(session: Session, dataset: Dataset): Promise<void> {
+  await beginAlone(session, dataset, PATIENCE_MS);
+  await session.query('rollback');
+}
+
 /** Begins a transaction in which nobody else fills the dataset's table. */
 async function beginAlone(session: Session, dataset: Dataset, patienceMs: number): Promise<void> {
   const before = await progressOfOther(session, dataset);
   try {
     await session.queryLong(
       `begin isolation level read committed; set local lock_timeout = ${patienceMs};
-       set local statement_timeout = '30min';
+       set local statement_timeout = 0;
        select pg_advisory_xact_lock(${FILL}, hashtext('${plainName(dataset.name)}'))`,
     );
   } catch (error) {
@@ -113,7 +124,7 @@ async function end(session: Session, pid: number): Promise<void> {
   );
 }
 
-/** Who fills the dataset's table, and the bytes that his COPY has taken so far. */
+/** Who fills the dataset's table and waits for his client, and the bytes that his COPY has taken so far. */
 async function progressOfOther(
   session: Session,
   dataset: Dataset,
@@ -121,6 +132,7 @@ async function progressOfOther(
   const [holder] = await session.query<{ pid: number; bytes: string }>(
     `select l.pid, coalesce(p.bytes_processed, 0)::text as bytes
      from pg_locks l
+     join pg_stat_activity a on a.pid = l.pid and a.wait_event = 'ClientRead'
      left join pg_stat_progress_copy p on p.pid = l.pid
      where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.classid = ${FILL}::oid
        and l.objid = hashtext($1)::bit(32)::bigint::oid

@@ -203,13 +203,7 @@ export async function markMissing(
   db: Queryable,
   { dataset, keys }: { readonly dataset: string; readonly keys: readonly string[] },
 ): Promise<void> {
-  await db.query(
-    `update tickets.import_meta
-     set archived_at = clock_timestamp(), metadata = metadata || '{"archive":"missing"}'
-     where dataset = $1 and source_key = any($2::text[]) and archived_at is null
-       and export_type in ('baseline', 'delta', 'late', 'reload')`,
-    [dataset, keys],
-  );
+  await db.query('select tickets.mark_missing($1, $2::text[])', [dataset, keys]);
 }
 
 /**

@@ -20,6 +20,7 @@ const FORBIDDEN = [
   `update tickets.import_meta set imported_at = now()`,
   `update tickets.import_meta set rows_read = 0`,
   `update tickets.import_meta set source_key = 'x'`,
+  `update tickets.import_meta set metadata = metadata || '{"source_max_key": "z"}'`,
   `insert into tickets.dataset_state (dataset, enabled) values ('x', true)`,
   `delete from tickets.dataset_state`,
   `update tickets.import_failures set source_key = 'x'`,

@@ -4,10 +4,9 @@ import type { TidemarkFailure } from '../../../src/domain/failures.ts';
 import { within } from '../../support/faults/deadline.ts';
 import { LONG } from '../../support/faults/dose.ts';
 import { FOUR_FILES } from '../../support/faults/files.ts';
-import { assertSameState, openGround, type Ground, type State } from '../../support/faults/ground.ts';
-import { ingest, type Report } from '../../support/faults/ingest.ts';
 import { ALL_PLACES, at } from '../../support/faults/places.ts';
 import type { Harm } from '../../support/faults/postgresProxy.ts';
+import { rehearsed } from '../../support/faults/rehearsed.ts';
 import { shared } from '../../support/shared.ts';
 
 /**
@@ -18,47 +17,22 @@ const NOTICED_MS = LONG ? 60_000 : 15_000;
 
 describe('PostgreSQL fails in a load', function () {
   this.timeout(2 * NOTICED_MS + 30_000);
-  let ground: Ground;
-  let undisturbed: { report: Report; state: State };
-
-  before(async () => {
-    ground = await openGround();
-    await ground.reset(FOUR_FILES);
-    undisturbed = { report: await ingest(ground.deps), state: await ground.state() };
-  });
-  beforeEach(async () => {
-    await ground.restart();
-    await ground.reset();
-  });
-  after(() => ground.close());
-
-  /** Runs to the end under a fault, and compares. @returns the failures that were retried */
-  async function survives(): Promise<readonly TidemarkFailure[]> {
-    const failures: TidemarkFailure[] = [];
-    const begun = ingest(ground.deps, {
-      attemptMs: NOTICED_MS,
-      onFailure: (failure) => failures.push(failure),
-    });
-    assert.deepEqual(await begun, undisturbed.report);
-    assertSameState(await ground.state(), undisturbed.state);
-    await ground.nothingLeft();
-    return failures;
-  }
+  const suite = rehearsed(FOUR_FILES, NOTICED_MS);
 
   for (const place of ALL_PLACES) {
     it(`silent from ${place} on, without a close: given up in time, and tried again`, async () => {
       const harm = at(place, (): Harm => 'stall');
-      ground.postgres.rule = harm.rule;
-      ground.postgres.parted = LONG;
-      await survives();
+      suite.ground.postgres.rule = harm.rule;
+      suite.ground.postgres.parted = LONG;
+      await suite.survives();
       assert.equal(harm.hits(), 1);
     });
   }
 
   it('silent from the merge of a large file on: looked at from outside, and tried again', async () => {
     const harm = at('the merge', (hit): Harm => (hit === 2 ? 'stall' : 'none'), 2);
-    ground.postgres.rule = harm.rule;
-    const failures = await survives();
+    suite.ground.postgres.rule = harm.rule;
+    const failures = await suite.survives();
     assert.deepEqual(
       failures.map(({ kind, what }) => [kind, what]),
       [['Stalled', 'PostgreSQL is silent, or its answer was lost']],
@@ -68,14 +42,14 @@ describe('PostgreSQL fails in a load', function () {
   for (const place of ALL_PLACES) {
     it(`pg_terminate_backend of all sessions at ${place}`, async () => {
       const harm = at(place, async (): Promise<Harm> => {
-        await ground.db.query(
+        await suite.ground.db.query(
           `select pg_terminate_backend(pid) from pg_stat_activity
            where datname = current_database() and application_name = 'tidemark'`,
         );
         return 'none';
       });
-      ground.postgres.rule = harm.rule;
-      await survives();
+      suite.ground.postgres.rule = harm.rule;
+      await suite.survives();
       assert.equal(harm.hits(), 1);
     });
   }
@@ -97,7 +71,7 @@ describe('PostgreSQL fails in a load', function () {
     for (const code of LONG ? [...few, ...more] : few) {
       it(`${code} raised ${name}, three times`, async () => {
         await raising(code, timing);
-        const failures = await survives();
+        const failures = await suite.survives();
         assert.deepEqual(codes(failures), [code]);
       });
     }
@@ -105,27 +79,29 @@ describe('PostgreSQL fails in a load', function () {
 
   /** A trigger that fails three times: a sequence does not roll back. */
   async function raising(code: string, timing: string): Promise<void> {
-    await ground.db.query(`create sequence public.raised`);
-    await ground.db.query(
+    await suite.ground.db.query(`create sequence public.raised`);
+    await suite.ground.db.query(
       `create function public.raises() returns trigger language plpgsql as $$ begin
          if nextval('public.raised') <= 3 then raise exception 'hushhush' using errcode = '${code}'; end if;
          return new;
        end $$`,
     );
     const constraint = timing.includes('deferrable') ? 'constraint' : '';
-    await ground.db.query(`create ${constraint} trigger raises ${timing} execute function public.raises()`);
+    await suite.ground.db.query(
+      `create ${constraint} trigger raises ${timing} execute function public.raises()`,
+    );
   }
   afterEach(async () => {
-    await ground.db.query(`drop function if exists public.raises() cascade`);
-    await ground.db.query(`drop sequence if exists public.raised`);
+    await suite.ground.db.query(`drop function if exists public.raises() cascade`);
+    await suite.ground.db.query(`drop sequence if exists public.raised`);
   });
 
   it('out of connections: says so, and goes on when there are some', async () => {
-    await ground.db.query(`alter database ${ground.name} connection limit 0`);
+    await suite.ground.db.query(`alter database ${suite.ground.name} connection limit 0`);
     const lifted = delay(1_000).then(() =>
-      ground.db.query(`alter database ${ground.name} connection limit -1`),
+      suite.ground.db.query(`alter database ${suite.ground.name} connection limit -1`),
     );
-    const failures = await survives();
+    const failures = await suite.survives();
     await lifted;
     assert.ok(failures.length > 3);
     assert.deepEqual(codes(failures), ['53300']);
@@ -133,11 +109,11 @@ describe('PostgreSQL fails in a load', function () {
   });
 
   it('gone read-only: says so, and goes on when it is not', async () => {
-    await ground.db.query(`alter database ${ground.name} set default_transaction_read_only = on`);
+    await suite.ground.db.query(`alter database ${suite.ground.name} set default_transaction_read_only = on`);
     const lifted = delay(1_000).then(() =>
-      ground.db.query(`alter database ${ground.name} reset default_transaction_read_only`),
+      suite.ground.db.query(`alter database ${suite.ground.name} reset default_transaction_read_only`),
     );
-    const failures = await survives();
+    const failures = await suite.survives();
     await lifted;
     assert.ok(failures.length > 3);
     assert.deepEqual(codes(failures), ['25006']);
@@ -147,24 +123,26 @@ describe('PostgreSQL fails in a load', function () {
   it('gone read-only between the lock and the commit', async () => {
     const harm = at('the merge', async (): Promise<Harm> => {
       // A session that is in a transaction is made so by force, as a fail-over does.
-      await ground.db.query(`alter database ${ground.name} set default_transaction_read_only = on`);
-      await ground.db.query(
+      await suite.ground.db.query(
+        `alter database ${suite.ground.name} set default_transaction_read_only = on`,
+      );
+      await suite.ground.db.query(
         `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
       );
       setTimeout(() => {
-        void ground.db.query(`alter database ${ground.name} reset default_transaction_read_only`);
+        void suite.ground.db.query(`alter database ${suite.ground.name} reset default_transaction_read_only`);
       }, 500);
       return 'none';
     });
-    ground.postgres.rule = harm.rule;
-    const failures = await survives();
+    suite.ground.postgres.rule = harm.rule;
+    const failures = await suite.survives();
     assert.ok(failures.some(({ details }) => details.code === '25006'));
   });
 
   it('refuses connections for a second', async () => {
-    await ground.postgres.refuse();
-    const admitted = delay(1_000).then(() => ground.postgres.admit());
-    const failures = await survives();
+    await suite.ground.postgres.refuse();
+    const admitted = delay(1_000).then(() => suite.ground.postgres.admit());
+    const failures = await suite.survives();
     await admitted;
     assert.ok(failures.length > 3);
   });
@@ -172,10 +150,10 @@ describe('PostgreSQL fails in a load', function () {
   it('a deadlock that the load loses', async () => {
     const { admin } = await shared();
     // The load's session looks for deadlocks first, and so loses.
-    await admin.unsafe(`alter database ${ground.name} set deadlock_timeout = '100ms'`);
+    await admin.unsafe(`alter database ${suite.ground.name} set deadlock_timeout = '100ms'`);
     // A table of other types is not filled, but merged into.
-    await ground.db.query('alter table tickets.inc alter title type varchar');
-    const other = ground.db.transaction(async (tx) => {
+    await suite.ground.db.query('alter table tickets.inc alter title type varchar');
+    const other = suite.ground.db.transaction(async (tx) => {
       await tx.query(
         `insert into tickets.inc (ticket_id, source_key, source_line, loaded_at) values ('T3', 'x', 1, now())`,
       );
@@ -185,34 +163,37 @@ describe('PostgreSQL fails in a load', function () {
           if (hit === 2) resolve();
           return 'none';
         };
-        ground.postgres.rule = at('the merge', reach, 2).rule;
+        suite.ground.postgres.rule = at('the merge', reach, 2).rule;
       });
       await tx.query(`select from tickets.dataset_state for update`);
       throw new Error('leaves nothing behind');
     });
-    const [failures] = await Promise.all([survives(), assert.rejects(other, /leaves nothing behind/)]);
-    await admin.unsafe(`alter database ${ground.name} reset deadlock_timeout`);
+    const [failures] = await Promise.all([suite.survives(), assert.rejects(other, /leaves nothing behind/)]);
+    await admin.unsafe(`alter database ${suite.ground.name} reset deadlock_timeout`);
     assert.deepEqual(codes(failures), ['40P01']);
   });
 
   it('a lock on the table held by another session: waited for, and nothing given up', async () => {
-    const held = ground.db.transaction(async (tx) => {
+    const held = suite.ground.db.transaction(async (tx) => {
       await tx.query(`lock table tickets.inc in access exclusive mode`);
       await tx.query(`select pg_sleep(1)`);
     });
-    await survives();
+    await suite.survives();
     await held;
   });
 
   it('a pool whose server is silent ends in time, and so can the worker', async () => {
-    await ground.deps.pool.query('select 1');
-    ground.postgres.stallAll();
-    await assert.rejects(within(NOTICED_MS, 'the query', ground.deps.pool.query('select 1')), {
+    await suite.ground.deps.pool.query('select 1');
+    suite.ground.postgres.stallAll();
+    await assert.rejects(within(NOTICED_MS, 'the query', suite.ground.deps.pool.query('select 1')), {
       kind: 'Stalled',
     });
-    const busy = ground.deps.pool.query('select 1');
-    ground.postgres.stallAll();
-    await Promise.all([within(8_000, 'the end of the pool', ground.restart()), busy.catch(() => undefined)]);
+    const busy = suite.ground.deps.pool.query('select 1');
+    suite.ground.postgres.stallAll();
+    await Promise.all([
+      within(8_000, 'the end of the pool', suite.ground.restart()),
+      busy.catch(() => undefined),
+    ]);
   });
 });
 

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { inc } from '../../../src/datasets/inc.ts';
 import type { TidemarkFailure } from '../../../src/domain/failures.ts';
 import { FOUR_FILES, LARGE_FILE } from '../../support/faults/files.ts';
-import { assertSameState, openGround, type Ground, type State } from '../../support/faults/ground.ts';
-import { ingest, type Report } from '../../support/faults/ingest.ts';
+import { assertSameState, openGround } from '../../support/faults/ground.ts';
+import { ingest } from '../../support/faults/ingest.ts';
+import { rehearsed } from '../../support/faults/rehearsed.ts';
 import type { S3Harm, S3Request } from '../../support/faults/s3Proxy.ts';
 import { fileName, incFile } from '../../support/incFile.ts';
 
@@ -16,34 +17,14 @@ const isDelete = ({ method }: S3Request): boolean => method === 'DELETE';
 
 describe('S3 fails in a load', function () {
   this.timeout(60_000);
-  let ground: Ground;
-  let undisturbed: { report: Report; state: State };
-
-  before(async () => {
-    ground = await openGround();
-    await ground.reset(FOUR_FILES);
-    undisturbed = { report: await ingest(ground.deps), state: await ground.state() };
-  });
-  beforeEach(async () => {
-    await ground.restart();
-    await ground.reset();
-  });
-  after(() => ground.close());
+  const suite = rehearsed(FOUR_FILES, 20_000);
 
   /** Runs to the end under a rule, and compares. @returns the failures that were retried */
   async function survives(
     rule: (request: S3Request) => S3Harm | Promise<S3Harm>,
   ): Promise<readonly TidemarkFailure[]> {
-    const failures: TidemarkFailure[] = [];
-    ground.s3.rule = rule;
-    const report = await ingest(ground.deps, {
-      attemptMs: 20_000,
-      onFailure: (failure) => failures.push(failure),
-    });
-    assert.deepEqual(report, undisturbed.report);
-    assertSameState(await ground.state(), undisturbed.state);
-    await ground.nothingLeft();
-    return failures;
+    suite.ground.s3.rule = rule;
+    return suite.survives();
   }
 
   /** Harms the first `times` requests of a kind. */
@@ -95,8 +76,8 @@ describe('S3 fails in a load', function () {
       const failures: TidemarkFailure[] = [];
       patient.s3.rule = ({ n }) => (n % 6 === 0 ? { status: 503, code: 'SlowDown' } : 'none');
       const report = await ingest(patient.deps, { onFailure: (failure) => failures.push(failure) });
-      assert.deepEqual(report, undisturbed.report);
-      assertSameState(await patient.state(), undisturbed.state);
+      assert.deepEqual(report, suite.undisturbed.report);
+      assertSameState(await patient.state(), suite.undisturbed.state);
       assert.ok(failures.length < 5, `${failures.length} failures`);
     } finally {
       await patient.close();
@@ -104,72 +85,81 @@ describe('S3 fails in a load', function () {
   });
 
   it('403 ends the run, nothing of the file is applied; allowed again, the next run ends well', async () => {
-    ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), { status: 403, code: 'AccessDenied' });
-    await assert.rejects(ingest(ground.deps), { kind: 'S3Refused' });
-    const stopped = await ground.state();
+    suite.ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), {
+      status: 403,
+      code: 'AccessDenied',
+    });
+    await assert.rejects(ingest(suite.ground.deps), { kind: 'S3Refused' });
+    const stopped = await suite.ground.state();
     assert.deepEqual([stopped.ledger.length, stopped.openFailures], [1, []]);
-    await ground.nothingLeft();
-    const report = await ingest(ground.deps);
+    await suite.ground.nothingLeft();
+    const report = await ingest(suite.ground.deps);
     assert.equal(report.applied, 3);
-    assertSameState(await ground.state(), undisturbed.state);
+    assertSameState(await suite.ground.state(), suite.undisturbed.state);
   });
 
   it('404 of a listed key stops the dataset there; its object seen again, the next run ends well', async () => {
-    ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), { status: 404, code: 'NoSuchKey' });
-    await assert.rejects(ingest(ground.deps), { kind: 'FileVanished' });
-    assert.equal((await ground.state()).ledger.length, 1);
-    const report = await ingest(ground.deps);
+    suite.ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), {
+      status: 404,
+      code: 'NoSuchKey',
+    });
+    await assert.rejects(ingest(suite.ground.deps), { kind: 'FileVanished' });
+    assert.equal((await suite.ground.state()).ledger.length, 1);
+    const report = await ingest(suite.ground.deps);
     assert.equal(report.applied, 3);
-    assertSameState(await ground.state(), undisturbed.state);
+    assertSameState(await suite.ground.state(), suite.undisturbed.state);
   });
 
   it('a 404 that is no answer of S3’s is not taken for a missing object', async () => {
-    ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), {
+    suite.ground.s3.rule = first(2, (request) => isGet(request, LARGE_FILE), {
       status: 404,
       code: 'RouteNotFound',
     });
-    await assert.rejects(ingest(ground.deps), { kind: 'S3Refused' });
-    assert.deepEqual((await ground.state()).openFailures, []);
-    await ingest(ground.deps);
-    assertSameState(await ground.state(), undisturbed.state);
+    await assert.rejects(ingest(suite.ground.deps), { kind: 'S3Refused' });
+    assert.deepEqual((await suite.ground.state()).openFailures, []);
+    await ingest(suite.ground.deps);
+    assertSameState(await suite.ground.state(), suite.undisturbed.state);
   });
 
   for (const file of [FIRST, LARGE_FILE]) {
     it(`${file === FIRST ? 'a small' : 'a large'} object replaced between the listing and its read: the new content is applied`, async () => {
       let replaced = false;
-      ground.s3.rule = async (request): Promise<S3Harm> => {
+      suite.ground.s3.rule = async (request): Promise<S3Harm> => {
         if (!replaced && isGet(request, file)) {
           replaced = true;
-          await ground.put(file, OTHER);
+          await suite.ground.put(file, OTHER);
         }
         return 'none';
       };
-      const report = await ingest(ground.deps);
-      const state = await ground.state();
-      await ground.nothingLeft();
-      await ground.reset({ ...FOUR_FILES, [file]: OTHER });
-      assert.deepEqual(report, await ingest(ground.deps));
-      assertSameState(await ground.state(), state);
-      await ground.reset(FOUR_FILES);
+      const report = await ingest(suite.ground.deps);
+      const state = await suite.ground.state();
+      await suite.ground.nothingLeft();
+      await suite.ground.reset({ ...FOUR_FILES, [file]: OTHER });
+      assert.deepEqual(report, await ingest(suite.ground.deps));
+      assertSameState(await suite.ground.state(), state);
+      await suite.ground.reset(FOUR_FILES);
     });
 
     it(`${file === FIRST ? 'a small' : 'a large'} object replaced between its load and its archive: left where it is, and said`, async () => {
       let replaced = false;
-      ground.s3.rule = async (request): Promise<S3Harm> => {
+      suite.ground.s3.rule = async (request): Promise<S3Harm> => {
         if (!replaced && (isCopy(request) || request.method === 'HEAD') && request.key.endsWith(file)) {
           replaced = true;
-          await ground.put(file, OTHER);
+          await suite.ground.put(file, OTHER);
         }
         return 'none';
       };
-      const report = await ingest(ground.deps);
+      const report = await ingest(suite.ground.deps);
       assert.deepEqual([replaced, report.applied, report.archived], [true, 4, 3]);
-      const state = await ground.state();
-      assert.deepEqual(state.table, undisturbed.state.table);
-      assert.equal((await ground.deps.store.head({ key: inc.changesPrefix + file }))?.size, OTHER.length);
-      await ground.put(file, FOUR_FILES[file] ?? '');
-      await ingest(ground.deps);
-      assertSameState(await ground.state(), undisturbed.state);
+      const state = await suite.ground.state();
+      assert.deepEqual(state.table, suite.undisturbed.state.table);
+      assert.equal(
+        (await suite.ground.deps.store.head({ key: inc.changesPrefix + file }))?.size,
+        OTHER.length,
+      );
+      await suite.ground.put(file, FOUR_FILES[file] ?? '');
+      await ingest(suite.ground.deps);
+      assertSameState(await suite.ground.state(), suite.undisturbed.state);
     });
   }
 
@@ -191,24 +181,24 @@ describe('S3 fails in a load', function () {
   }
 
   it('the copy is refused for good: the files stay and are applied; allowed again, the next run archives them', async () => {
-    ground.s3.rule = (request) => (isCopy(request) ? { status: 403, code: 'AccessDenied' } : 'none');
-    await assert.rejects(ingest(ground.deps), { kind: 'S3Refused' });
-    ground.s3.heal();
-    await ingest(ground.deps);
-    assertSameState(await ground.state(), undisturbed.state);
+    suite.ground.s3.rule = (request) => (isCopy(request) ? { status: 403, code: 'AccessDenied' } : 'none');
+    await assert.rejects(ingest(suite.ground.deps), { kind: 'S3Refused' });
+    suite.ground.s3.heal();
+    await ingest(suite.ground.deps);
+    assertSameState(await suite.ground.state(), suite.undisturbed.state);
   });
 
   it('the worker is gone as soon as S3 has carried out the delete: the next run notes the archive', async () => {
     const life = new AbortController();
-    ground.s3.rule = (request) => {
+    suite.ground.s3.rule = (request) => {
       if (isDelete(request)) life.abort();
       return isDelete(request) ? 'lose the answer' : 'none';
     };
-    await assert.rejects(ingest(ground.deps, { signal: life.signal }));
+    await assert.rejects(ingest(suite.ground.deps, { signal: life.signal }));
     assert.ok(life.signal.aborted);
-    await ground.restart();
-    ground.s3.heal();
-    await ingest(ground.deps);
-    assertSameState(await ground.state(), undisturbed.state);
+    await suite.ground.restart();
+    suite.ground.s3.heal();
+    await ingest(suite.ground.deps);
+    assertSameState(await suite.ground.state(), suite.undisturbed.state);
   });
 });

@@ -22,3 +22,11 @@ export const FOUR_FILES: Files = {
 
 /** The key order's second: the one that goes through COPY with a stream from S3 behind it. */
 export const LARGE_FILE = fileName(2);
+
+/** The first is large: it is copied straight into the table. */
+export const EMPTY_TABLE: Files = {
+  [fileName(1)]: incFile(
+    Array.from({ length: LARGE_ROWS }, (_unused, n) => row(n, { title: `${n} `.padEnd(300, 'x') })),
+  ),
+  [fileName(2)]: incFile([row(1), row(9_000)]),
+};

@@ -12,7 +12,7 @@ const asks = (text: string): Match => {
 export const PLACES = {
   'a connection': ({ type }) => type === '',
   'a look at the ledger': asks('from tickets.import_meta'),
-  'the beginning of a COPY': asks('copy pg_temp.'),
+  'the beginning of a COPY': asks('copy '),
   'the middle of a COPY': ({ type, text }) => type === 'd' && text().length > 10_000,
   'the end of a COPY': ({ type }) => type === 'c',
   'the lock': asks('begin isolation level'),

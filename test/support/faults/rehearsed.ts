@@ -1,0 +1,51 @@
+/** A ground on which files were ingested once without a fault, for suites that then ingest them under faults. */
+
+import assert from 'node:assert/strict';
+import type { TidemarkFailure } from '../../../src/domain/failures.ts';
+import { assertSameState, openGround, type Files, type Ground, type State } from './ground.ts';
+import { ingest, type Report } from './ingest.ts';
+
+export interface Rehearsed {
+  readonly ground: Ground;
+  /** What the run without a fault came to. */
+  readonly undisturbed: { readonly report: Report; readonly state: State };
+  /** Ingests under the faults that were set, to the end, and compares. @returns the failures that were retried */
+  survives(): Promise<readonly TidemarkFailure[]>;
+}
+
+/** Adds the hooks to the suite that calls it. @param attemptMs how long an attempt may take under a fault */
+export function rehearsed(files: Files, attemptMs: number): Rehearsed {
+  let ground: Ground;
+  let undisturbed: { report: Report; state: State };
+
+  before(async () => {
+    ground = await openGround();
+    await ground.reset(files);
+    undisturbed = { report: await ingest(ground.deps), state: await ground.state() };
+  });
+  beforeEach(async () => {
+    await ground.restart();
+    await ground.reset();
+  });
+  after(() => ground.close());
+
+  return {
+    get ground() {
+      return ground;
+    },
+    get undisturbed() {
+      return undisturbed;
+    },
+    async survives() {
+      const failures: TidemarkFailure[] = [];
+      const report = await ingest(ground.deps, {
+        attemptMs,
+        onFailure: (failure) => failures.push(failure),
+      });
+      assert.deepEqual(report, undisturbed.report);
+      assertSameState(await ground.state(), undisturbed.state);
+      await ground.nothingLeft();
+      return failures;
+    },
+  };
+}
