@@ -12,6 +12,7 @@ import { addSchedule } from './client/schedule.ts';
 import { addSkip } from './client/skip.ts';
 import { addStart } from './client/start.ts';
 import { addStatus } from './client/status.ts';
+import { addVerify } from './client/verify.ts';
 import { printable, tolerateClosedPipes } from './client/terminal.ts';
 
 tolerateClosedPipes();
@@ -44,4 +45,5 @@ addFiles(program);
 addRejects(program);
 addSkip(program);
 addExplain(program);
+addVerify(program);
 await runProgram(program, process.argv);
