@@ -2,6 +2,7 @@
 /** The command line: verbs only, each in src/client/. */
 
 import { Command } from 'commander';
+import { addDoctor } from './client/doctor.ts';
 import { addExplain } from './client/explain.ts';
 import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
@@ -44,6 +45,7 @@ addPlan(program);
 addFiles(program);
 addRejects(program);
 addSkip(program);
+addDoctor(program);
 addExplain(program);
 addVerify(program);
 await runProgram(program, process.argv);
