@@ -5,7 +5,6 @@ import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inc } from '../../src/datasets/inc.ts';
 import { fakeClock } from '../support/faults/processes.ts';
 import { createUser, documentedPolicy, grant } from '../support/s3User.ts';
 import { databaseUrl } from '../support/shared.ts';

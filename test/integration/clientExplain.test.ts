@@ -168,6 +168,22 @@ describe('tidemark explain', function () {
     assert.match(stdout, /^a\\u001b\[31m\\nb in inc, 1 file looked through\n/);
   });
 
+  it('explain, verify and doctor have help with an example; an unknown dataset is told', async () => {
+    for (const verb of ['explain', 'verify', 'doctor']) {
+      const { status, stdout } = await world.client(verb, '--help');
+      assert.equal(status, 0);
+      assert.match(stdout, new RegExp(`Example:\\n {2}\\$ tidemark ${verb}`));
+    }
+    for (const args of [
+      ['explain', 'nope', 'T'],
+      ['verify', 'nope'],
+    ]) {
+      const { status, stderr } = await world.client(...args);
+      assert.equal(status, 1);
+      assert.match(stderr, /^tidemark: there is no dataset nope; known: .*\binc\b.*\n$/);
+    }
+  });
+
   it('a row cut short is told by its first field', async () => {
     await world.putAndLoad(fileName(1), `${incFile([other])}T\n${incLine(T())}\n`);
     assert.deepEqual(told(await explain()), [
