@@ -8,7 +8,7 @@ import { checkS3, type S3Clock } from './doctor/s3.ts';
 import { checkTemporal } from './doctor/temporal.ts';
 import { Problem } from './problem.ts';
 import { withServers, type Servers } from './servers.ts';
-import { counted, print, printJson, styled } from './terminal.ts';
+import { counted, print, printable, printJson, styled } from './terminal.ts';
 
 /** `doctor` */
 export function addDoctor(program: Command): void {
@@ -84,8 +84,8 @@ function report(findings: readonly Finding[], json: boolean): void {
   const width = Math.max(...findings.map(({ check }) => check.length));
   for (const { check, level, what, mend } of findings) {
     const next = mend === undefined ? '' : `. To mend it: ${mend}`;
-    print(
-      `${styled(COLOURS[level], level.padEnd('problem'.length))}  ${check.padEnd(width)}  ${what}${next}`,
-    );
+    const title = styled(COLOURS[level], level.padEnd('problem'.length));
+    // Names of roles and databases may be of any characters.
+    print(`${title}  ${check.padEnd(width)}  ${printable(what + next)}`);
   }
 }
