@@ -2,6 +2,8 @@
 /** The command line: verbs only, each in src/client/. */
 
 import { Command } from 'commander';
+import { addDoctor } from './client/doctor.ts';
+import { addExplain } from './client/explain.ts';
 import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
 import { addPlan } from './client/plan.ts';
@@ -11,6 +13,7 @@ import { addSchedule } from './client/schedule.ts';
 import { addSkip } from './client/skip.ts';
 import { addStart } from './client/start.ts';
 import { addStatus } from './client/status.ts';
+import { addVerify } from './client/verify.ts';
 import { printable, tolerateClosedPipes } from './client/terminal.ts';
 
 tolerateClosedPipes();
@@ -42,4 +45,7 @@ addPlan(program);
 addFiles(program);
 addRejects(program);
 addSkip(program);
+addDoctor(program);
+addExplain(program);
+addVerify(program);
 await runProgram(program, process.argv);

@@ -13,7 +13,8 @@ import { identifier } from './identifier.ts';
 import type { Session } from './pool.ts';
 import { stagingTable, targetTable } from './tables.ts';
 
-function rehearsalTable(dataset: Dataset): string {
+/** The copy's name, quoted. */
+export function rehearsalTable(dataset: Dataset): string {
   return `pg_temp.${identifier(`tidemark_rehearsal_${dataset.name}`)}`;
 }
 

@@ -104,7 +104,7 @@ export async function ifUndisturbed(step: Promise<void>): Promise<boolean> {
 }
 
 /** `processed/<stamp>.csv` becomes `processed/<stamp>.<etag>.csv`: other names for other bytes, the same for the same. */
-function besideKey(to: ObjectKey, etag: string): ObjectKey {
+export function besideKey(to: ObjectKey, etag: string): ObjectKey {
   const safe = etag.replaceAll(/[^A-Za-z0-9-]/g, '_');
   return to.replace(/(?:\.[^./]*)?$/, (extension) => `.${safe}${extension}`);
 }

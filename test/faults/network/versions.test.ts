@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { startStack, type Stack } from '../../../dev/embedded.ts';
+import { explainTicket } from '../../../src/client/explainTicket.ts';
+import type { Servers } from '../../../src/client/servers.ts';
+import { verifyTable } from '../../../src/client/verifyTable.ts';
 import { inc } from '../../../src/datasets/inc.ts';
+import { checkNeeds, needsOf, readServerFacts, readTableState } from '../../../src/postgres/inspect.ts';
 import { within } from '../../support/faults/deadline.ts';
 import { LONG } from '../../support/faults/dose.ts';
 import { FOUR_FILES } from '../../support/faults/files.ts';
@@ -50,6 +54,26 @@ for (const version of [15, 16, 17, 18] as const) {
     it('changes nothing in a second run', async () => {
       assert.equal((await ingest(ground.deps)).applied, 0);
       assertSameState(await ground.state(), undisturbed);
+    });
+
+    it('answers what doctor, explain and verify ask', async () => {
+      const { pool, store } = ground.deps;
+      const servers = { pool: () => pool, store: () => store, db: pool } as unknown as Servers;
+      const { verdict, files } = await verifyTable(servers, {
+        dataset: inc,
+        values: 'withheld',
+        onProgress: () => undefined,
+      });
+      assert.deepEqual([verdict, files], ['equal', 4]);
+      // Each verb has a session of its own, with its own copy.
+      const { filesRead } = await pool.withSession(undefined, () =>
+        explainTicket(servers, inc, 'nobody', () => undefined),
+      );
+      assert.equal(filesRead, 4);
+      assert.equal(Math.floor((await readServerFacts(pool)).version / 10_000), version);
+      assert.ok((await checkNeeds(pool, needsOf([inc]))).every((state) => state === 'granted'));
+      const table = await readTableState(pool, inc);
+      assert.ok(table?.unique && table.columns.every(({ found, wanted }) => found === wanted));
     });
 
     it('runs the real workflow on a late, a changed and a refused file', async () => {

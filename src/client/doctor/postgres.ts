@@ -1,0 +1,246 @@
+/** The checks of PostgreSQL. */
+
+import type { Config } from '../../config.ts';
+import type { Dataset } from '../../datasets/dataset.ts';
+import {
+  checkNeeds,
+  needsOf,
+  readServerFacts,
+  readSettings,
+  readTableState,
+  type ColumnState,
+  type Need,
+  type ServerFacts,
+} from '../../postgres/inspect.ts';
+import { createPool, type Session } from '../../postgres/pool.ts';
+import { printable } from '../terminal.ts';
+import { isLoopback, type Findings } from './finding.ts';
+
+const OLDEST = 150_000;
+
+/** A person waits, and none of these questions takes long. */
+const ANSWER_MS = 5_000;
+const LIMITS = {
+  connectMs: ANSWER_MS,
+  queryMs: ANSWER_MS,
+  preparedMs: ANSWER_MS,
+  longMs: ANSWER_MS,
+  lookMs: 30_000,
+  answerMs: ANSWER_MS,
+  stallMs: ANSWER_MS,
+};
+
+/** What a worker opens at most. */
+const WORKER_CONNECTIONS = 24;
+
+/** How far PostgreSQL's clock is ahead of this machine's, milliseconds. */
+export interface PostgresClock {
+  aheadMs?: number;
+}
+
+/** Checks on the worker's own way into PostgreSQL, two connections. */
+export async function checkPostgres(
+  { config, datasets, clock }: PostgresChecks,
+  findings: Findings,
+): Promise<void> {
+  const pool = createPool(config.postgres, 2, LIMITS);
+  try {
+    await pool.withSession(undefined, async (session) => {
+      const facts = await readServerFacts(session);
+      checkServer(config, facts, findings);
+      clock.aheadMs = await aheadOf(session);
+      await pool.withSession(undefined, (other) => checkPooler(session, other, findings));
+      checkRole(facts, findings);
+      await checkRights(session, facts, datasets, findings);
+      for (const dataset of datasets) await checkTable(session, dataset, findings);
+      await checkSettings(session, facts, findings);
+    });
+  } finally {
+    await pool.end();
+  }
+}
+
+/** What is checked. */
+export interface PostgresChecks {
+  readonly config: Config;
+  readonly datasets: readonly Dataset[];
+  /** Gets the clock, for the comparison with others. */
+  readonly clock: PostgresClock;
+}
+
+function checkServer({ postgres: { host, port } }: Config, facts: ServerFacts, findings: Findings): void {
+  const { versionText, database, user, tls } = facts;
+  const place = `${printable(host)}:${port}, database ${printable(database)}, as ${printable(user)}`;
+  if (tls) findings.add('postgres.connection', 'ok', `${place}, over TLS`);
+  else if (isLoopback(host))
+    findings.add('postgres.connection', 'ok', `${place}, on this machine without TLS`);
+  else {
+    const mend = 'Add sslmode=verify-full to DATABASE_URL';
+    findings.add(
+      'postgres.connection',
+      'warning',
+      `${place}, without TLS: rows can be read on the way`,
+      mend,
+    );
+  }
+  if (facts.version < OLDEST) {
+    findings.add('postgres.version', 'problem', `PostgreSQL ${versionText} is too old`, 'Use 15 or later');
+  } else findings.add('postgres.version', 'ok', `PostgreSQL ${versionText}`);
+  if (!facts.standby) return;
+  const mend = 'Name the primary in DATABASE_URL';
+  findings.add('postgres.writable', 'problem', 'the server is a standby or set read-only', mend);
+}
+
+async function aheadOf(session: Session): Promise<number> {
+  const asked = Date.now();
+  const [row] = await session.query<{ now: number }>(
+    `select (extract(epoch from clock_timestamp()) * 1000)::float8 as now`,
+  );
+  return (row?.now ?? 0) - (asked + Date.now()) / 2;
+}
+
+/** Behind a transaction pooler two connections share a server's session, or one has several. */
+async function checkPooler(session: Session, other: Session, findings: Findings): Promise<void> {
+  const before = await pidOf(session);
+  await other.query('begin');
+  const besides = await pidOf(other);
+  const after = besides === before ? undefined : await pidOf(session);
+  await other.query('rollback');
+  if (after === before) {
+    findings.add('postgres.pooler', 'ok', 'the connection is direct, or pooled by sessions');
+    return;
+  }
+  findings.add(
+    'postgres.pooler',
+    'problem',
+    'a pooler gives each transaction another session: loads need temporary tables and settings of a session',
+    'Name the server itself in DATABASE_URL, or set pool_mode = session',
+  );
+}
+
+async function pidOf(session: Session): Promise<number> {
+  const [row] = await session.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return row?.pid ?? 0;
+}
+
+function checkRole({ superuser, worker, user }: ServerFacts, findings: Findings): void {
+  const mend = "create role loader login password 'choose one' in role tidemark_worker;";
+  if (superuser) {
+    const what = `${printable(user)} is a superuser: whoever has this login can do anything`;
+    findings.add('postgres.role', 'warning', what, mend);
+  } else if (worker) findings.add('postgres.role', 'ok', `${printable(user)} is a member of tidemark_worker`);
+  else findings.add('postgres.role', 'warning', `${printable(user)} is no member of tidemark_worker`, mend);
+}
+
+async function checkRights(
+  session: Session,
+  facts: ServerFacts,
+  datasets: readonly Dataset[],
+  findings: Findings,
+): Promise<void> {
+  const needs = needsOf(datasets);
+  const states = await checkNeeds(session, needs);
+  const missing = [...new Set(needs.filter((_, i) => states[i] === 'missing').map(({ table }) => table))];
+  if (missing.length > 0) {
+    const what = `tables, or columns of them, are missing: ${missing.map((table) => `tickets.${table}`).join(', ')}`;
+    findings.add('postgres.migrations', 'problem', what, 'tidemark migrate');
+  } else findings.add('postgres.migrations', 'ok', 'what the migrations make is there');
+  if (!facts.schema) return;
+  // A member's rights are those of the group: it is the group that has lost one.
+  const grantee = facts.worker ? 'tidemark_worker' : `"${facts.user.replaceAll('"', '""')}"`;
+  const statements = [
+    ...(facts.usage ? [] : [`grant usage on schema tickets to ${grantee};`]),
+    ...(facts.temporary ? [] : [`grant temporary on database "${facts.database}" to ${grantee};`]),
+    ...needs.filter((_, i) => states[i] === 'denied').map((need) => grantOf(need, grantee)),
+  ];
+  if (statements.length === 0) {
+    findings.add('postgres.rights', 'ok', 'the login may do what worker and client do');
+  } else if (facts.worker) {
+    findings.add('postgres.rights', 'problem', 'tidemark_worker lacks rights', statements.join(' '));
+  } else {
+    const reads = facts.reader ? ', only status, plan, files and rejects' : '';
+    const what = `the login may not do what worker and client do${reads}`;
+    findings.add('postgres.rights', 'problem', what, `grant tidemark_worker to ${grantee};`);
+  }
+}
+
+function grantOf({ table, privilege, columns }: Need, grantee: string): string {
+  const which = columns ? ` (${columns.join(', ')})` : '';
+  return `grant ${privilege}${which} on tickets.${table} to ${grantee};`;
+}
+
+async function checkTable(session: Session, dataset: Dataset, findings: Findings): Promise<void> {
+  const check = `postgres.table.${dataset.name}`;
+  const table = `tickets.${dataset.table}`;
+  const state = await readTableState(session, dataset);
+  if (!state) return findings.add(check, 'problem', `there is no table ${table}`, 'tidemark migrate');
+  for (const column of state.columns) checkColumn(check, table, column, findings);
+  if (!state.unique) {
+    const mend = `alter table ${table} add primary key (${dataset.primaryKey});`;
+    findings.add(check, 'problem', `${table} has no unique index on ${dataset.primaryKey} alone`, mend);
+  }
+  for (const name of state.unfilled) {
+    const mend = `alter table ${table} alter column "${name}" drop not null;`;
+    findings.add(check, 'problem', `${printable(name)} must not be empty, and no load fills it`, mend);
+  }
+  if (state.rowSecurity) {
+    const mend = `alter table ${table} disable row level security;`;
+    findings.add(
+      check,
+      'warning',
+      `${table} has row level security: a policy may hide rows from loads`,
+      mend,
+    );
+  }
+  if (findings.list.some((finding) => finding.check === check)) return;
+  findings.add(check, 'ok', `${table} has the ${state.columns.length} columns of the definition`);
+}
+
+function checkColumn(
+  check: string,
+  table: string,
+  { name, wanted, found }: ColumnState,
+  findings: Findings,
+): void {
+  if (found === null) {
+    const mend = `alter table ${table} add column ${name} ${wanted};`;
+    findings.add(check, 'problem', `${table} lacks the column ${name}`, mend);
+  } else if (found !== wanted) {
+    const mend = `alter table ${table} alter column ${name} type ${wanted} using ${name}::${wanted};`;
+    findings.add(check, 'problem', `${name} is of type ${printable(found)}, and not ${wanted}`, mend);
+  }
+}
+
+/** A load's longest statement; its COPY lasts as long as the file is read. */
+const LONGEST_MS = 2 * 3_600_000;
+
+async function checkSettings(session: Session, facts: ServerFacts, findings: Findings): Promise<void> {
+  const before = findings.list.length;
+  const check = 'postgres.settings';
+  const limits = ['statement_timeout', 'transaction_timeout'];
+  const settings = await readSettings(session, [...limits, 'fsync', 'full_page_writes']);
+  for (const name of limits) {
+    const ms = Number(settings.get(name) ?? 0);
+    if (ms === 0 || ms >= LONGEST_MS) continue;
+    const mend = `alter role "${facts.user.replaceAll('"', '""')}" set ${name} = 0;`;
+    findings.add(check, 'warning', `${name} is ${ms / 1000} s: it ends the load of a large file`, mend);
+  }
+  for (const name of ['fsync', 'full_page_writes']) {
+    if (settings.get(name) !== 'off') continue;
+    const what = `${name} is off: a crash of the server can lose what is loaded and archived`;
+    findings.add(check, 'warning', what, `alter system set ${name} = on; select pg_reload_conf();`);
+  }
+  const bounds = [facts.loginConnections, facts.databaseConnections].filter((bound) => bound >= 0);
+  const room = Math.min(facts.free, ...bounds);
+  if (room < WORKER_CONNECTIONS) {
+    const what = `a worker opens up to ${WORKER_CONNECTIONS} connections, and ${Math.max(0, room)} can be had now`;
+    findings.add(
+      check,
+      'warning',
+      what,
+      'Raise max_connections, or the connection limit of login or database',
+    );
+  }
+  if (findings.list.length > before) return;
+  findings.add(check, 'ok', 'time-outs, durability and connections are enough for loads');
+}

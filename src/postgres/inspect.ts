@@ -1,0 +1,187 @@
+/** Questions about PostgreSQL itself: what the server is, what the login may do, whether a table fits its dataset. */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import type { Queryable } from './queryable.ts';
+
+/** The server and the login. */
+export interface ServerFacts {
+  readonly version: number;
+  readonly versionText: string;
+  readonly user: string;
+  readonly database: string;
+  readonly tls: boolean;
+  readonly standby: boolean;
+  readonly superuser: boolean;
+  readonly worker: boolean;
+  readonly reader: boolean;
+  /** Whether the schema `tickets` is there. */
+  readonly schema: boolean;
+  readonly usage: boolean;
+  readonly temporary: boolean;
+  /** The most connections that login or database may have; -1: no bound of their own. */
+  readonly loginConnections: number;
+  readonly databaseConnections: number;
+  /** Connections that the server has left for a login that is no superuser. */
+  readonly free: number;
+}
+
+/** Asks who and what answers. */
+export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
+  const [facts] = await db.query<ServerFacts>(
+    `select current_setting('server_version_num')::int as version,
+       split_part(current_setting('server_version'), ' ', 1) as "versionText",
+       current_user::text as "user", current_database()::text as database,
+       coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as tls,
+       pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on' as standby,
+       r.rolsuper as superuser,
+       exists (select from pg_roles g where g.rolname = 'tidemark_worker' and pg_has_role(g.oid, 'usage')) as worker,
+       exists (select from pg_roles g where g.rolname = 'tidemark_reader' and pg_has_role(g.oid, 'usage')) as reader,
+       s.oid is not null as schema,
+       coalesce(has_schema_privilege(s.oid, 'usage'), false) as usage,
+       has_database_privilege(current_database(), 'temporary') as temporary,
+       r.rolconnlimit as "loginConnections", d.datconnlimit as "databaseConnections",
+       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+         - (select count(*) from pg_stat_activity where backend_type = 'client backend')::int as free
+     from pg_roles r join pg_database d on d.datname = current_database()
+       left join pg_namespace s on s.nspname = 'tickets'
+     where r.rolname = current_user`,
+  );
+  if (!facts) throw new Error('a login has no role');
+  return facts;
+}
+
+/** Settings by name, as a session of the login begins; times in milliseconds. Those that the server lacks are left out. */
+export async function readSettings(
+  db: Queryable,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await db.query<{ name: string; setting: string }>(
+    `select name, setting from pg_settings where name = any($1::text[])`,
+    [names],
+  );
+  return new Map(rows.map(({ name, setting }) => [name, setting]));
+}
+
+/** A right to a table or view of the schema `tickets`, or to some of its columns. */
+export interface Need {
+  readonly table: string;
+  readonly privilege: 'select' | 'insert' | 'update';
+  readonly columns?: readonly string[];
+}
+
+const FAILURE_COLUMNS =
+  'kind line column_name code rejected message definition last_at attempts resolved_at resolution'.split(' ');
+
+/** What worker and client need, as the migrations grant it. */
+export function needsOf(datasets: readonly Dataset[]): readonly Need[] {
+  return [
+    { table: 'import_meta', privilege: 'select' },
+    { table: 'import_meta', privilege: 'insert' },
+    { table: 'import_meta', privilege: 'update', columns: ['archived_at', 'metadata'] },
+    { table: 'dataset_state', privilege: 'select' },
+    { table: 'dataset_state', privilege: 'insert', columns: ['dataset'] },
+    {
+      table: 'dataset_state',
+      privilege: 'update',
+      columns: ['enabled', 'archives', 'last_checked_at', 'last_listing'],
+    },
+    { table: 'import_failures', privilege: 'select' },
+    { table: 'import_failures', privilege: 'insert' },
+    {
+      table: 'import_failures',
+      privilege: 'update',
+      columns: FAILURE_COLUMNS,
+    },
+    { table: 'import_rejects', privilege: 'select' },
+    { table: 'import_rejects', privilege: 'insert' },
+    { table: 'dataset_status', privilege: 'select' },
+    ...datasets.flatMap(({ table }) =>
+      (['select', 'insert', 'update'] as const).map((privilege) => ({ table, privilege })),
+    ),
+  ];
+}
+
+/** Whether a need is met: `missing` where there is no such table or column. */
+export type NeedState = 'granted' | 'denied' | 'missing';
+
+/** Asks the catalogue, which everybody may read, whatever rights to the schema there are. */
+export async function checkNeeds(db: Queryable, needs: readonly Need[]): Promise<readonly NeedState[]> {
+  const rows = await db.query<{ state: NeedState }>(
+    `select case
+         when c.oid is null or exists (
+           select from unnest(string_to_array(n.columns, ',')) as w(name)
+           where not exists (
+             select from pg_attribute a where a.attrelid = c.oid and a.attname = w.name and not a.attisdropped)
+         ) then 'missing'
+         when n.columns is null and has_table_privilege(c.oid, n.privilege) then 'granted'
+         when n.columns is not null and (
+           select bool_and(has_column_privilege(c.oid, a.attnum, n.privilege)) from pg_attribute a
+           where a.attrelid = c.oid and a.attname = any(string_to_array(n.columns, ',')) and not a.attisdropped
+         ) then 'granted'
+         else 'denied'
+       end as state
+     from unnest($1::text[], $2::text[], $3::text[]) with ordinality as n("table", privilege, columns, place)
+       left join (pg_class c join pg_namespace s on s.oid = c.relnamespace and s.nspname = 'tickets')
+         on c.relname = n."table"
+     order by n.place`,
+    [
+      needs.map(({ table }) => table),
+      needs.map(({ privilege }) => privilege),
+      needs.map(({ columns }) => columns?.join(',') ?? null),
+    ],
+  );
+  return rows.map(({ state }) => state);
+}
+
+/** A column that the dataset needs. */
+export interface ColumnState {
+  readonly name: string;
+  /** As PostgreSQL writes it. */
+  readonly wanted: string;
+  /** Null where the table lacks it. */
+  readonly found: string | null;
+}
+
+/** A dataset's table beside its definition. */
+export interface TableState {
+  readonly columns: readonly ColumnState[];
+  /** Whether a unique index has the primary key alone. */
+  readonly unique: boolean;
+  /** Columns that no load fills, and that must not be empty. */
+  readonly unfilled: readonly string[];
+  /** Policies may hide rows from the login. */
+  readonly rowSecurity: boolean;
+}
+
+const LINEAGE = { source_key: 'text', source_line: 'bigint', loaded_at: 'timestamptz' };
+
+/** Compares a dataset's table with its definition; `undefined` where there is no such table. */
+export async function readTableState(db: Queryable, dataset: Dataset): Promise<TableState | undefined> {
+  const types = Object.entries(dataset.columns).map(([name, { type }]) => [name, type] as const);
+  const wanted = [...types, ...Object.entries(LINEAGE)];
+  const [state] = await db.query<TableState>(
+    `with class as (
+       select c.oid, c.relrowsecurity from pg_class c join pg_namespace s on s.oid = c.relnamespace
+       where s.nspname = 'tickets' and c.relname = $1
+     ), found as (
+       select a.attnum, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+         a.attnotnull and not a.atthasdef and a.attidentity = '' as unfilled
+       from class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+     ), wanted as (
+       select w.name, format_type(w.type::regtype, null) as type, w.place
+       from unnest($2::text[], $3::text[]) with ordinality as w(name, type, place)
+     )
+     select
+       (select jsonb_agg(jsonb_build_object('name', w.name, 'wanted', w.type, 'found', f.type) order by w.place)
+        from wanted w left join found f using (name)) as columns,
+       exists (select from pg_index i join found f on f.attnum = i.indkey[0]
+         where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indnkeyatts = 1 and i.indpred is null
+           and f.name = $4) as unique,
+       (select coalesce(jsonb_agg(f.name), '[]') from found f
+        where f.unfilled and f.name not in (select name from wanted)) as unfilled,
+       c.relrowsecurity as "rowSecurity"
+     from class c`,
+    [dataset.table, wanted.map(([name]) => name), wanted.map(([, type]) => type), dataset.primaryKey],
+  );
+  return state;
+}

@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fakeClock } from '../support/faults/processes.ts';
+import { createUser, documentedPolicy, grant } from '../support/s3User.ts';
+import { databaseUrl } from '../support/shared.ts';
+import { openWorld, type World } from '../support/world.ts';
+
+interface Check {
+  readonly check: string;
+  readonly level: string;
+  readonly what: string;
+  readonly mend?: string;
+}
+
+type Env = Readonly<Record<string, string>>;
+
+describe('tidemark doctor', function () {
+  this.timeout(180_000);
+  let world: World;
+  beforeEach(async () => {
+    world = await openWorld();
+  });
+  afterEach(async () => {
+    await world.client('schedule', 'delete');
+    await world.close();
+  });
+
+  async function doctor(env: Env = {}): Promise<{ status: number | null; stderr: string; checks: Check[] }> {
+    const args = ['--import', 'tsx', 'src/client.ts', 'doctor', '--json'];
+    const { status, stdout, stderr } = await world.command(args, { ...world.env, ...env });
+    const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
+    assert.equal(ok, status === 0);
+    return { status, stderr, checks };
+  }
+
+  /** What is not as it should be, of the checks whose name begins so. */
+  const faults = (checks: readonly Check[], prefix = ''): Check[] =>
+    checks.filter(
+      ({ check, level }) => check.startsWith(prefix) && (level === 'problem' || level === 'warning'),
+    );
+
+  it('a world that is in order: no warning, status 0, a line for each check', async () => {
+    const user = await createUser(world.shared.stack);
+    await grant(world.s3, world.name, user, await documentedPolicy(world.name));
+    const env = { AWS_ACCESS_KEY_ID: user.accessKeyId, AWS_SECRET_ACCESS_KEY: user.secretAccessKey };
+    await world.work();
+    await world.client('schedule', 'apply');
+    const { status, stderr, checks } = await doctor(env);
+    assert.deepEqual([status, stderr, faults(checks)], [0, '', []]);
+    assert.deepEqual(
+      checks.filter(({ check, level }) => level === 'note' && !/conditions|searchAttributes/.test(check)),
+      [],
+    );
+    const names = new Set(checks.map(({ check }) => check));
+    for (const name of [
+      'configuration',
+      ...['connection', 'version', 'pooler', 'role', 'migrations', 'rights', 'table.inc', 'settings'].map(
+        (name) => `postgres.${name}`,
+      ),
+      ...['connection', 'rights.inc', 'conditions'].map((name) => `s3.${name}`),
+      ...['connection', 'schedule.inc', 'workers', 'searchAttributes'].map((name) => `temporal.${name}`),
+      'clocks',
+      'clocks.future',
+    ])
+      assert.ok(names.has(name), name);
+    const { stdout } = await world.client('doctor');
+    assert.match(stdout, /^ok {6} configuration +the environment can be read\nok /);
+    assert.match(
+      stdout,
+      /\nnote {4} s3\.rights\.inc +s3:DeleteObject is allowed under automations\/inc\/processed\//,
+    );
+    assert.deepEqual(await world.keys(), []);
+  });
+
+  it('the configuration: all problems at once', async () => {
+    const { status, checks } = await doctor({ DATABASE_URL: 'nope', S3_BUCKET: 'No' });
+    assert.equal(status, 1);
+    assert.deepEqual(
+      faults(checks).map(({ what }) => what.split(' ')[0]),
+      ['DATABASE_URL', 'S3_BUCKET'],
+    );
+  });
+
+  it('rights that the group lost, with the statements that mend them', async () => {
+    await world.db.query(`revoke update (archived_at) on tickets.import_meta from tidemark_worker`);
+    await world.db.query(`revoke insert on tickets.inc from tidemark_worker`);
+    const { status, checks } = await doctor();
+    const [fault, ...more] = faults(checks, 'postgres');
+    assert.deepEqual([status, fault?.check, more], [1, 'postgres.rights', []]);
+    for (const statement of (fault?.mend ?? '').split(/(?<=;) /)) await world.db.query(statement);
+    assert.deepEqual(faults((await doctor()).checks, 'postgres'), []);
+  });
+
+  it('a login that is no member is told which grant it lacks', async () => {
+    const url = new URL(world.env['DATABASE_URL'] ?? '');
+    url.username = `login_${process.pid}_doctor`;
+    await world.shared.admin.unsafe(`create role ${url.username} login password '${url.password}'`);
+    await world.shared.admin.unsafe(`grant connect on database ${world.name} to ${url.username}`);
+    const { checks } = await doctor({ DATABASE_URL: url.href });
+    const fault = faults(checks, 'postgres.rights')[0];
+    assert.equal(fault?.mend, `grant tidemark_worker to "${url.username}";`);
+    await world.shared.admin.unsafe(fault?.mend ?? '');
+    assert.deepEqual(faults((await doctor({ DATABASE_URL: url.href })).checks, 'postgres'), []);
+  });
+
+  it('the table: a missing column, a wrong type, a lost key, a column nobody fills, with the SQL that mends each', async () => {
+    await world.db.query(`alter table tickets.inc drop column mttr`);
+    await world.db.query(`alter table tickets.inc alter column created_week type text`);
+    await world.db.query(`alter table tickets.inc drop constraint inc_pkey`);
+    await world.db.query(`alter table tickets.inc add column foreign_note text not null`);
+    const { status, checks } = await doctor();
+    const found = faults(checks, 'postgres.table.inc');
+    assert.deepEqual([status, found.length], [1, 4]);
+    for (const { mend } of found) await world.db.query(mend ?? '');
+    assert.deepEqual(faults((await doctor()).checks, 'postgres'), []);
+  });
+
+  it('no migration applied', async () => {
+    await world.db.query('drop schema tickets cascade');
+    const [fault] = faults((await doctor()).checks, 'postgres.migrations');
+    assert.deepEqual([fault?.level, fault?.mend], ['problem', 'tidemark migrate']);
+  });
+
+  it('settings: a time-out that ends loads, and no room for a worker’s connections', async () => {
+    const owner = { DATABASE_URL: databaseUrl(world.shared.stack, world.name) };
+    await world.shared.admin.unsafe(`alter database ${world.name} set statement_timeout = '30s'`);
+    await world.shared.admin.unsafe(`alter database ${world.name} connection limit 20`);
+    const found = faults((await doctor(owner)).checks, 'postgres.settings').map(({ what }) => what);
+    assert.match(
+      found.join('\n'),
+      /^statement_timeout is 30 s: .*\na worker opens up to 24 connections, and 20/,
+    );
+  });
+
+  it('S3: a wrong bucket, and each right that a policy lacks', async () => {
+    const [wrong] = faults((await doctor({ S3_BUCKET: 'nosuchbucket' })).checks, 's3');
+    assert.match(wrong?.what ?? '', /bucket nosuchbucket\) \[NoSuchBucket\]/);
+    const user = await createUser(world.shared.stack);
+    const env = { AWS_ACCESS_KEY_ID: user.accessKeyId, AWS_SECRET_ACCESS_KEY: user.secretAccessKey };
+    const policy = await documentedPolicy(world.name);
+    const without = (action: string) =>
+      policy.flatMap((one) => {
+        const Action = [one.Action].flat().filter((name) => name !== action);
+        return Action.length > 0 ? [{ ...one, Action }] : [];
+      });
+    for (const action of ['s3:GetObject', 's3:DeleteObject', 's3:PutObject']) {
+      await grant(world.s3, world.name, user, without(action));
+      const { status, checks } = await doctor(env);
+      assert.equal(status, 1);
+      const denied = faults(checks, 's3.rights.inc').filter(({ what }) =>
+        what.startsWith(`${action} is denied`),
+      );
+      assert.ok(denied.length > 0, action);
+    }
+  });
+
+  it('clocks: this machine is ten minutes fast', async () => {
+    const { status, checks } = await doctor(await fakeClock('+10m'));
+    const found = faults(checks, 'clocks').map(({ what }) => what);
+    assert.equal(status, 1);
+    assert.equal(found.length, 2);
+    for (const what of found)
+      assert.match(what, /this machine is (59\d|60\d) s ahead of that of (PostgreSQL|S3)/);
+  });
+
+  it('Temporal: no Schedule, a paused one, another queue, no worker, no namespace', async () => {
+    const bare = faults((await doctor()).checks, 'temporal');
+    assert.deepEqual(
+      bare.map(({ check, mend }) => [check, mend]),
+      [
+        ['temporal.schedule.inc', 'tidemark schedule apply inc'],
+        ['temporal.workers', 'npm run worker, with the same TIDEMARK_TASK_QUEUE'],
+      ],
+    );
+    await world.client('schedule', 'apply');
+    await world.client('schedule', 'pause', 'inc', '--reason', 'moving');
+    const paused = faults((await doctor()).checks, 'temporal.schedule');
+    assert.deepEqual(
+      paused.map(({ level, what, mend }) => [level, what, mend]),
+      [['warning', 'ingest-inc is paused (moving)', 'tidemark schedule resume inc']],
+    );
+    const elsewhere = faults((await doctor({ TIDEMARK_TASK_QUEUE: 'other' })).checks, 'temporal.schedule');
+    assert.match(elsewhere.map(({ what }) => what).join(' '), /starts runs on another task queue than other/);
+    const [nowhere] = faults((await doctor({ TEMPORAL_NAMESPACE: 'nope' })).checks, 'temporal');
+    assert.match(nowhere?.what ?? '', /there is no namespace nope/);
+  });
+
+  it('servers that are dead or silent are told in time, and the others are checked', async () => {
+    const silent = await listening();
+    const host = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const url = new URL(world.env['DATABASE_URL'] ?? '');
+    url.host = host;
+    const begun = Date.now();
+    for (const env of [
+      { DATABASE_URL: url.href, AWS_ENDPOINT_URL_S3: `http://${host}`, TEMPORAL_ADDRESS: host },
+      { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1', TEMPORAL_ADDRESS: '127.0.0.1:1' },
+    ]) {
+      const { status, checks } = await doctor(env);
+      assert.equal(status, 1);
+      const dead = faults(checks).map(({ check }) => check);
+      assert.deepEqual(dead, 'DATABASE_URL' in env ? ['postgres', 's3', 'temporal'] : ['s3', 'temporal']);
+    }
+    assert.ok(Date.now() - begun < 60_000);
+    silent.close();
+  });
+
+  it('a transaction pooler is told from one of sessions', async () => {
+    for (const mode of ['transaction', 'session'] as const) {
+      const pooler = await startPooler(world, mode);
+      try {
+        const { checks } = await doctor({ DATABASE_URL: pooler.url });
+        const level = checks.find(({ check }) => check === 'postgres.pooler')?.level;
+        assert.equal(level, mode === 'session' ? 'ok' : 'problem', JSON.stringify(checks));
+      } finally {
+        await pooler.stop();
+      }
+    }
+  });
+});
+
+/** A server that takes connections and says nothing. */
+async function listening(): Promise<Server> {
+  const server = createServer();
+  server.on('connection', (socket) => socket.unref().on('error', () => undefined));
+  server.listen(0, '127.0.0.1').unref();
+  await once(server, 'listening');
+  return server;
+}
+
+/** PgBouncer before the world's database. */
+async function startPooler(
+  { env, name }: World,
+  mode: 'transaction' | 'session',
+): Promise<{ url: string; stop(): Promise<void> }> {
+  const free = await listening();
+  const { port } = free.address() as AddressInfo;
+  await new Promise((resolve) => free.close(resolve));
+  const url = new URL(env['DATABASE_URL'] ?? '');
+  const directory = await mkdtemp(join(tmpdir(), 'tidemark-pooler-'));
+  await chmod(directory, 0o755);
+  const users = join(directory, 'users.txt');
+  await writeFile(users, `"${url.username}" "${url.password}"\n`);
+  const ini = join(directory, 'pgbouncer.ini');
+  await writeFile(
+    ini,
+    `[databases]\n${name} = host=127.0.0.1 port=${url.port} user=${url.username} password=${url.password}\n` +
+      `[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}\nauth_type = plain\nauth_file = ${users}\n` +
+      `pool_mode = ${mode}\nunix_socket_dir =\n`,
+  );
+  const args = process.getuid?.() === 0 ? ['-u', 'nobody', ini] : [ini];
+  const child: ChildProcess = spawn('pgbouncer', args, {
+    env: { PATH: `${process.env['PATH']}:/usr/sbin` },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', () => reject(new Error('pgbouncer ended')));
+    child.stderr?.on('data', (data: Buffer) => data.includes('process up') && resolve());
+  });
+  url.port = String(port);
+  return {
+    url: url.href,
+    async stop() {
+      const exit = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exit;
+      await rm(directory, { recursive: true });
+    },
+  };
+}
