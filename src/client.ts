@@ -2,6 +2,7 @@
 /** The command line: verbs only, each in src/client/. */
 
 import { Command } from 'commander';
+import { addDashboard } from './client/dashboard/dashboard.ts';
 import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
 import { addPlan } from './client/plan.ts';
@@ -42,4 +43,5 @@ addPlan(program);
 addFiles(program);
 addRejects(program);
 addSkip(program);
+addDashboard(program);
 await runProgram(program, process.argv);
