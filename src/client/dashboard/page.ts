@@ -21,8 +21,8 @@ export interface PageInput {
 export function page(input: PageInput): string {
   const { views, now, everyMs, bucket, runLink } = input;
   const { level, text } = verdict(views, now);
-  const time = new Date(now).toISOString();
   const zone = views[0]?.dataset.timeZone ?? 'UTC';
+  const seenAt = oldest(views);
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -39,8 +39,8 @@ export function page(input: PageInput): string {
           <h1>Tidemark <small>bucket ${bucket}</small></h1>
           <p id="verdict" class="verdict ${level}" role="status">${text}</p>
           <p id="asof" class="note">
-            as of <time datetime="${time}">${localTime(time, zone)}</time> (${zone}), looks again every
-            ${everyMs / 1000} s
+            ${seenAt === undefined ? 'not seen yet' : `as of ${localTime(seenAt, zone)} (${zone})`}, looks
+            again every ${everyMs / 1000} s
           </p>
           <p id="lost" class="concern bad" role="alert" hidden></p>
         </header>
@@ -52,6 +52,14 @@ export function page(input: PageInput): string {
         </footer>
       </body>
     </html> `.text;
+}
+
+/** When the oldest part was seen of what can be read; what cannot says its own age. */
+function oldest(views: readonly DatasetView[]): Date | undefined {
+  const times = views
+    .flatMap(({ ledger, listing }) => [ledger, listing])
+    .flatMap(({ at, problem }) => (at === undefined || problem !== undefined ? [] : [at]));
+  return times.length === 0 ? undefined : new Date(Math.min(...times));
 }
 
 interface Verdict {
