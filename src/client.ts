@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { addDoctor } from './client/doctor.ts';
 import { addExplain } from './client/explain.ts';
+import { addDashboard } from './client/dashboard/dashboard.ts';
 import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
 import { addPlan } from './client/plan.ts';
@@ -48,4 +49,5 @@ addSkip(program);
 addDoctor(program);
 addExplain(program);
 addVerify(program);
+addDashboard(program);
 await runProgram(program, process.argv);

@@ -24,6 +24,8 @@ export interface Config {
   readonly taskQueue: string;
   /** Where metrics and health are served; absent: nowhere. */
   readonly httpPort: number | undefined;
+  /** Base URL of Temporal's web UI, for links; absent: guessed where Temporal is on this machine. */
+  readonly temporalUi?: string;
 }
 
 /** All that is wrong with the environment, in one message. */
@@ -75,6 +77,7 @@ const Environment = z.object({
     .min(0, 'is no port')
     .max(65_535, 'is no port')
     .optional(),
+  TIDEMARK_TEMPORAL_UI: z.url({ protocol: /^https?$/, error: 'is no http(s) URL' }).optional(),
 });
 
 /**
@@ -103,6 +106,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     temporal,
     taskQueue: values.TIDEMARK_TASK_QUEUE,
     httpPort: values.TIDEMARK_HTTP_PORT,
+    ...(values.TIDEMARK_TEMPORAL_UI !== undefined && { temporalUi: values.TIDEMARK_TEMPORAL_UI }),
   });
 }
 

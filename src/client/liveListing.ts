@@ -4,10 +4,17 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { definitionOf } from '../datasets/definition.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
 import { readPageFacts } from '../postgres/ledger.ts';
-import type { Servers } from './servers.ts';
+import type { Queryable } from '../postgres/queryable.ts';
+import type { ObjectStore } from '../s3/objectStore.ts';
 
 /** The most that S3 lists in one answer. */
 const PAGE_SIZE = 1_000;
+
+/** What a listing is taken from. */
+export interface ListingServers {
+  readonly db: Queryable;
+  store(): ObjectStore;
+}
 
 /** One page of a listing, its files in order of the keys. */
 export interface LivePage {
@@ -16,7 +23,7 @@ export interface LivePage {
 }
 
 /** Lists all pages. A file that was uploaded again is `changed` here until a run has compared its bytes. */
-export async function* listLive(servers: Servers, dataset: Dataset): AsyncGenerator<LivePage, void> {
+export async function* listLive(servers: ListingServers, dataset: Dataset): AsyncGenerator<LivePage, void> {
   const store = servers.store();
   let after: string | undefined;
   do {

@@ -4,7 +4,7 @@ import { MAX_KEYS, NOTHING_SEEN, summarise, type KeyList, type ListingSummary } 
 import type { ClassifiedFile } from '../domain/states.ts';
 import { readDatasetStatus, readOpenFailures, type OpenFailure } from '../postgres/status.ts';
 import { datasetsNamed } from './datasetNamed.ts';
-import { listLive } from './liveListing.ts';
+import { listLive, type ListingServers } from './liveListing.ts';
 import { withServers, type Servers } from './servers.ts';
 import { printStatus } from './printStatus.ts';
 import { printJson } from './terminal.ts';
@@ -91,13 +91,18 @@ async function report(servers: Servers, dataset: Dataset): Promise<StatusReport>
   };
 }
 
-interface Look {
+/** A live listing of a dataset, and the refusals that still hold. */
+export interface Look {
   readonly seen: ListingSummary;
   readonly failed: readonly OpenFailure[];
 }
 
 /** Lists, and keeps the failures that still hold: an object that has other content now is no failure any more. */
-async function look(servers: Servers, dataset: Dataset, failures: readonly OpenFailure[]): Promise<Look> {
+export async function look(
+  servers: ListingServers,
+  dataset: Dataset,
+  failures: readonly OpenFailure[],
+): Promise<Look> {
   let seen = NOTHING_SEEN;
   const newest = new Map<string, OpenFailure>();
   for (const failure of failures) if (!newest.has(failure.key)) newest.set(failure.key, failure);

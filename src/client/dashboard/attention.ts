@@ -1,0 +1,153 @@
+/** What is wrong with a dataset, the worst first, and what to type. */
+
+import type { OpenFailure } from '../../postgres/status.ts';
+import { ago, counted } from '../terminal.ts';
+import type { DatasetView } from './snapshot.ts';
+
+/** Something that needs a person. */
+export interface Concern {
+  /** `bad` stops the dataset or blinds the page; `warn` does not. */
+  readonly level: 'bad' | 'warn';
+  readonly title: string;
+  /** What it means, and what to do. */
+  readonly advice: string;
+  /** Keys that it is about, the first few. */
+  readonly keys: readonly string[];
+  /** A command that deals with it. */
+  readonly command?: string;
+}
+
+/** Keys shown of each concern. */
+const MAX_SHOWN = 5;
+
+/** A Schedule looks every 5 minutes by default: after three of them something is wrong. */
+const UNCHECKED_SECONDS = 15 * 60;
+
+/** All that needs a person, the worst first. */
+export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
+  return [...refusals(view), ...listed(view), ...unattended(view, now), ...truncation(view)];
+}
+
+function refusals({ dataset, listing }: DatasetView): readonly Concern[] {
+  const failed = listing.value?.failed ?? [];
+  const [first] = failed;
+  if (!first) return [];
+  const name = nameOf(first.key);
+  const gone = first.kind === 'FileVanished';
+  return [
+    {
+      level: 'bad',
+      title: `${counted(failed.length, 'file')} ${gone ? 'missing' : 'refused'}: ${dataset.name} stops at ${name}`,
+      advice: gone
+        ? 'Put the object back and the next run goes on; or, if its rows can be done without, skip it:'
+        : 'Mend the object in S3 and the next run goes on; or, if its rows can be done without, skip it:',
+      keys: failed.slice(0, MAX_SHOWN).map(placeOf),
+      command: `tidemark skip ${dataset.name} ${quoted(name)} --reason '…'`,
+    },
+  ];
+}
+
+function placeOf({ key, kind, line, column }: OpenFailure): string {
+  const place = [line === null ? [] : [`line ${line}`], column === null ? [] : [`column ${column}`]].flat();
+  return [`${nameOf(key)}: ${kind}`, ...place].join(', ');
+}
+
+function listed({ dataset, listing }: DatasetView): readonly Concern[] {
+  const seen = listing.value?.seen;
+  if (!seen) return [];
+  const concern = (
+    list: { readonly total: number; readonly keys: readonly string[] },
+    title: string,
+    advice: string,
+    verb?: string,
+  ): readonly Concern[] => {
+    const [first] = list.keys;
+    if (first === undefined) return [];
+    const command =
+      verb === undefined ? {} : { command: `tidemark ${verb} ${dataset.name} ${quoted(nameOf(first))}` };
+    const keys = list.keys.slice(0, MAX_SHOWN).map(nameOf);
+    return [{ level: 'warn', title: `${counted(list.total, 'file')} ${title}`, advice, keys, ...command }];
+  };
+  return [
+    ...concern(
+      seen.changed,
+      'changed after it was applied',
+      'The table still holds the old content. Load the new one where its rows are newer:',
+      'reload',
+    ),
+    ...(dataset.latePolicy === 'hold'
+      ? concern(
+          seen.late,
+          'late',
+          'It landed after a later file was applied, and is held. Apply its newer rows:',
+          'apply-late',
+        )
+      : []),
+    ...concern(
+      seen.future,
+      'from the future',
+      'Its name lies more than an hour ahead of S3’s clock. Correct the exporter’s clock, and remove or rename the object.',
+    ),
+  ];
+}
+
+/** Nobody looks, or what is left to do is not done. */
+function unattended({ dataset, ledger, listing }: DatasetView, now: number): readonly Concern[] {
+  if (!dataset.enabled || !ledger.value) return [];
+  const { status } = ledger.value;
+  const checked = status?.lastCheckedAt?.getTime();
+  const waiting = listing.value?.seen.pending.total ?? 0;
+  const found: Concern[] = [];
+  if (checked === undefined || (now - checked) / 1000 > UNCHECKED_SECONDS) {
+    found.push({
+      level: 'warn',
+      title:
+        checked === undefined
+          ? `no run has looked at ${dataset.name} yet`
+          : `no run has looked for ${ago((now - checked) / 1000)}`,
+      advice: `${waiting > 0 ? `${counted(waiting, 'file')} waiting. ` : ''}See that a worker is up and the Schedule is not paused:`,
+      keys: [],
+      command: 'tidemark schedule list',
+    });
+  }
+  const debt = status?.archiveDebt ?? 0;
+  if (debt > 0 && !isUnderWay(ledger.value.deeds[0]?.importedAt, now)) {
+    found.push({
+      level: 'warn',
+      title: `${counted(debt, 'applied file')} not archived`,
+      advice:
+        'Their rows are in the table; only the move is due. A run retries it and says what is in the way:',
+      keys: [],
+      command: `tidemark start ${dataset.name} --wait`,
+    });
+  }
+  return found;
+}
+
+/** A file is archived while the next one loads: just after a load some debt is the normal course. */
+function isUnderWay(importedAt: Date | undefined, now: number): boolean {
+  return importedAt !== undefined && now - importedAt.getTime() < 2 * 60_000;
+}
+
+function truncation({ ledger }: DatasetView): readonly Concern[] {
+  if (ledger.value?.status?.truncated !== true) return [];
+  const at = ledger.value.deeds.filter(({ truncated }) => truncated).map(({ key }) => nameOf(key));
+  return [
+    {
+      level: 'warn',
+      title: 'the export was cut short',
+      advice: `The exporter stopped early and said so; rows are missing until it exports them again.`,
+      keys: at.slice(0, MAX_SHOWN),
+    },
+  ];
+}
+
+/** The last part of a key. */
+export function nameOf(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
+}
+
+/** A word for a shell. */
+function quoted(word: string): string {
+  return /^[\w.:/-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
