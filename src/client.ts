@@ -2,15 +2,18 @@
 /** The command line: verbs only, each in src/client/. */
 
 import { Command } from 'commander';
+import { addApplyLate } from './client/applyLate.ts';
 import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
 import { addPlan } from './client/plan.ts';
 import { addRejects } from './client/rejects.ts';
+import { addReload } from './client/reload.ts';
 import { runProgram } from './client/runProgram.ts';
 import { addSchedule } from './client/schedule.ts';
 import { addSkip } from './client/skip.ts';
 import { addStart } from './client/start.ts';
 import { addStatus } from './client/status.ts';
+import { addWatermark } from './client/watermark.ts';
 import { printable, tolerateClosedPipes } from './client/terminal.ts';
 
 tolerateClosedPipes();
@@ -42,4 +45,7 @@ addPlan(program);
 addFiles(program);
 addRejects(program);
 addSkip(program);
+addApplyLate(program);
+addReload(program);
+addWatermark(program);
 await runProgram(program, process.argv);

@@ -4,10 +4,14 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Database } from './database.ts';
+import { adopt, setAside, type MovedIn } from './moveIn.ts';
 import type { Queryable } from './queryable.ts';
 
 /** Any number that no one else uses: two migrations at once wait for each other. */
 const LOCK = 7_223_062_114;
+
+/** The migration that makes our own `tickets.import_meta`. */
+const LEDGER = '0001_ledger.sql';
 
 const FILES = new URL('../../migrations/', import.meta.url);
 
@@ -15,12 +19,15 @@ const FILES = new URL('../../migrations/', import.meta.url);
 export interface MigrateResult {
   readonly applied: readonly string[];
   readonly present: number;
+  /** Where an older loader was found. */
+  readonly movedIn?: MovedIn;
 }
 
 /**
- * Applies what is missing, all in one transaction.
+ * Applies what is missing, all in one transaction; an older loader's ledger is set aside in it.
  *
- * @throws TidemarkFailure where a file that was applied has another content now: migrations are never edited
+ * @throws TidemarkFailure where a file that was applied has another content now: migrations are never edited; or where
+ * an older loader's ledger cannot be understood
  */
 export async function migrate(db: Database): Promise<MigrateResult> {
   const files = (await readdir(FILES)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
@@ -37,6 +44,7 @@ export async function migrate(db: Database): Promise<MigrateResult> {
     const known = new Map(rows.map((row) => [row.name, row.sha256]));
     const applied: string[] = [];
     if (files.some((name) => !known.has(name))) await checkRoles(tx);
+    const found = known.has(LEDGER) ? undefined : await setAside(tx);
     for (const name of files) {
       const text = await readFile(new URL(name, FILES), 'utf8');
       const sha256 = createHash('sha256').update(text).digest('hex');
@@ -53,7 +61,8 @@ export async function migrate(db: Database): Promise<MigrateResult> {
       await tx.query(`insert into tickets.schema_migrations (name, sha256) values ($1, $2)`, [name, sha256]);
       applied.push(name);
     }
-    return { applied, present: known.size };
+    const movedIn = found && (await adopt(tx, found));
+    return { applied, present: known.size, ...(movedIn && { movedIn }) };
   });
 }
 
