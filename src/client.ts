@@ -3,6 +3,7 @@
 
 import { Command } from 'commander';
 import { addApplyLate } from './client/applyLate.ts';
+import { addCompletion } from './client/completion.ts';
 import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
 import { addPlan } from './client/plan.ts';
@@ -48,4 +49,5 @@ addSkip(program);
 addApplyLate(program);
 addReload(program);
 addWatermark(program);
+addCompletion(program);
 await runProgram(program, process.argv);
