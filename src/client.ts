@@ -3,6 +3,7 @@
 
 import { Command } from 'commander';
 import { addApplyLate } from './client/applyLate.ts';
+import { addCompare } from './client/compare.ts';
 import { addCompletion } from './client/completion.ts';
 import { addFiles } from './client/files.ts';
 import { addMigrate } from './client/migrate.ts';
@@ -49,5 +50,6 @@ addSkip(program);
 addApplyLate(program);
 addReload(program);
 addWatermark(program);
+addCompare(program);
 addCompletion(program);
 await runProgram(program, process.argv);

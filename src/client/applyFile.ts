@@ -100,7 +100,7 @@ async function told(
   if (!isContent(error.kind)) return error.at(place);
   const { kind, what, details, next } = error.at(place);
   const failure = new TidemarkFailure(kind, what, details, `Nothing was applied. ${next}`);
-  await recordRefusal(servers.db, {
+  await recordRefusal(servers.pool(), {
     ...place,
     etag,
     failure,

@@ -3,6 +3,7 @@ import { migrate } from '../postgres/migrate.ts';
 import type { MovedIn } from '../postgres/moveIn.ts';
 import { withServers } from './servers.ts';
 import { counted, print, printable, printJson } from './terminal.ts';
+import { whoActs } from './whoActs.ts';
 
 /** `migrate` */
 export function addMigrate(program: Command): void {
@@ -18,7 +19,7 @@ export function addMigrate(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ tidemark migrate\n  applied 0001_ledger.sql')
     .action(({ json }: { json?: boolean }) =>
       withServers(async ({ db }) => {
-        const { applied, present, movedIn } = await migrate(db);
+        const { applied, present, movedIn } = await migrate(db, whoActs());
         if (json === true) return printJson({ applied, present, movedIn: movedIn ?? null });
         for (const name of applied) print(`applied ${name}`);
         if (applied.length === 0) print(`nothing to do: ${counted(present, 'migration')} applied before`);

@@ -52,7 +52,7 @@ export function addSkip(program: Command): void {
 interface Skipped {
   /** False where it was recorded before. */
   readonly recorded: boolean;
-  readonly object: 'moved' | 'already' | 'missing' | 'gone';
+  readonly object: 'moved' | 'already' | 'missing' | 'gone' | 'left';
   /** Where the object lies. */
   readonly skippedTo?: ObjectKey;
 }
@@ -70,6 +70,7 @@ async function skip(servers: Servers, dataset: Dataset, key: ObjectKey, reason: 
     }
     return decision;
   });
+  if (dataset.shadowOf !== undefined) return { recorded: record, object: 'left' };
   if (etag === undefined) return { recorded: record, object: 'gone' };
   return { recorded: record, ...(await moveAside(servers, dataset, key, etag)) };
 }
@@ -78,6 +79,7 @@ function printSkipped(key: ObjectKey, { recorded, object, skippedTo }: Skipped):
   print(`${printable(key)}: ${recorded ? 'skip recorded' : 'skipped before'}`);
   if (skippedTo !== undefined)
     print(`${object === 'moved' ? 'moved to' : 'lies in'} ${printable(skippedTo)}`);
+  else if (object === 'left') print('left where it is: a shadow touches no object');
   else if (object === 'missing' || recorded) print('the object is gone: nothing to move');
   else print('nothing is left to do');
 }

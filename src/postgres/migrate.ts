@@ -26,10 +26,11 @@ export interface MigrateResult {
 /**
  * Applies what is missing, all in one transaction; an older loader's ledger is set aside in it.
  *
+ * @param who user@host, kept with what is taken over
  * @throws TidemarkFailure where a file that was applied has another content now: migrations are never edited; or where
  * an older loader's ledger cannot be understood
  */
-export async function migrate(db: Database): Promise<MigrateResult> {
+export async function migrate(db: Database, who?: string): Promise<MigrateResult> {
   const files = (await readdir(FILES)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
   return db.transaction(async (tx) => {
     await tx.query(`select pg_advisory_xact_lock(${LOCK})`);
@@ -61,7 +62,7 @@ export async function migrate(db: Database): Promise<MigrateResult> {
       await tx.query(`insert into tickets.schema_migrations (name, sha256) values ($1, $2)`, [name, sha256]);
       applied.push(name);
     }
-    const movedIn = found && (await adopt(tx, found));
+    const movedIn = found && (await adopt(tx, found, who));
     return { applied, present: known.size, ...(movedIn && { movedIn }) };
   });
 }

@@ -57,11 +57,15 @@ export async function setAside(tx: Queryable): Promise<Found | undefined> {
 }
 
 /** Writes the watermarks that were found into our ledger. */
-export async function adopt(tx: Queryable, found: Found): Promise<MovedIn> {
+export async function adopt(tx: Queryable, found: Found, who?: string): Promise<MovedIn> {
   const adopted: MovedIn['adopted'][number][] = [];
   for (const [dataset, watermark] of found.watermarks) {
     await ensureDatasetState(tx, dataset.name);
-    const provenance = { reason: 'taken over from an older loader', taken_from: `tickets.${found.setAside}` };
+    const provenance = {
+      ...(who !== undefined && { who }),
+      reason: 'taken over from an older loader',
+      taken_from: `tickets.${found.setAside}`,
+    };
     await recordAdoption(tx, { dataset: dataset.name, key: watermark, provenance });
     const tableIsEmpty = !(await hasRows(tx, targetTable(dataset)));
     adopted.push({ dataset: dataset.name, watermark, tableIsEmpty });
