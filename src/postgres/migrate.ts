@@ -2,16 +2,22 @@
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { inc } from '../datasets/inc.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Database } from './database.ts';
 import { adopt, setAside, type MovedIn } from './moveIn.ts';
 import type { Queryable } from './queryable.ts';
+import { takeTable } from './takeTable.ts';
 
 /** Any number that no one else uses: two migrations at once wait for each other. */
 const LOCK = 7_223_062_114;
 
 /** The migration that makes our own `tickets.import_meta`. */
 const LEDGER = '0001_ledger.sql';
+
+/** The migration that makes `tickets.inc`, which an older loader may have made. */
+const INC = '0002_inc.sql';
+const CREATE = /^create table(?= tickets\.inc )/m;
 
 const FILES = new URL('../../migrations/', import.meta.url);
 
@@ -58,7 +64,9 @@ export async function migrate(db: Database, who?: string): Promise<MigrateResult
           'Restore the file; a change is a new migration',
         );
       }
-      await tx.query(text);
+      await tx.query(
+        name === INC && (await takeTable(tx, inc)) ? text.replace(CREATE, '$& if not exists') : text,
+      );
       await tx.query(`insert into tickets.schema_migrations (name, sha256) values ($1, $2)`, [name, sha256]);
       applied.push(name);
     }

@@ -69,6 +69,47 @@ describe('moving in from an older loader', function () {
     assert.deepEqual([result.applied, result.covered, result.watermark], [1, 1, full(4)]);
   });
 
+  it('takes its table with the rows that are there, and loads into it', async () => {
+    await old({ source_max_key: stamp(1) });
+    const columns = Object.entries(inc.columns).map(([name, { type }]) => `${name} ${type}`);
+    await world.db.query(`create table tickets.inc (${columns.join(', ')}, note text, must text not null)`);
+    const refusal = await migrate();
+    assert.equal(refusal.status, 1);
+    assert.match(
+      refusal.stderr,
+      /does not fit: a column of its own .*; ticket_id has no unique index of its own\./,
+    );
+    await world.db.query(
+      `alter table tickets.inc drop column must, add primary key (ticket_id),
+         alter column mttr type text, alter column created_week type text`,
+    );
+    assert.match(
+      (await migrate()).stderr,
+      /does not fit: created_week is text, not date; mttr is text, not numeric\. Nothing was changed/,
+    );
+    await world.db.query(
+      `alter table tickets.inc alter column mttr type numeric using mttr::numeric,
+         alter column created_week type date using created_week::date;
+       insert into tickets.inc (ticket_id, note) values ('A', 'kept'), ('B', 'kept');
+       create view tickets.mine as select ticket_id, priority from tickets.inc`,
+    );
+    const { status, stdout } = await migrate();
+    assert.equal(status, 0);
+    assert.doesNotMatch(stdout, /is empty/);
+    await world.put(fileName(2), incFile([{ ticket_id: 'A', priority: 'P1' }, { ticket_id: 'C' }]));
+    const { rows } = await world.run();
+    assert.deepEqual([rows.inserted, rows.updated], [1, 1]);
+    const table = await world.db.query(
+      `select ticket_id as id, note, source_key as key from tickets.inc order by ticket_id`,
+    );
+    assert.deepEqual(table, [
+      { id: 'A', note: 'kept', key: full(2) },
+      { id: 'B', note: 'kept', key: '' },
+      { id: 'C', note: null, key: full(2) },
+    ]);
+    assert.equal((await world.db.query(`select from tickets.mine where priority = 'P1'`)).length, 1);
+  });
+
   it('a ledger without a watermark is set aside, and the first file is the baseline', async () => {
     await old();
     const { stdout } = await migrate('--json');
