@@ -6,7 +6,7 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { describeProblem, exitWithProblem } from './client/problem.ts';
 import { readConfig, type Config } from './config.ts';
-import { DATASETS } from './datasets/index.ts';
+import { DATASETS, SHADOWS } from './datasets/index.ts';
 import { createPool } from './postgres/pool.ts';
 import { createObjectStore } from './s3/createObjectStore.ts';
 import { probeConditions } from './s3/probe.ts';
@@ -35,7 +35,7 @@ async function work(config: Config): Promise<void> {
         namespace: config.temporal.namespace,
         taskQueue: config.taskQueue,
         ...workflowCode(),
-        activities: createActivities({ datasets: DATASETS, store, pool }),
+        activities: createActivities({ datasets: [...DATASETS, ...SHADOWS], store, pool }),
         maxConcurrentActivityTaskExecutions: MAX_LOADS,
         maxConcurrentLocalActivityExecutions: MAX_LOADS,
         shutdownGraceTime: SHUTDOWN_GRACE,

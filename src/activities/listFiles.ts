@@ -68,6 +68,9 @@ function toListedFile(dataset: Dataset, file: ClassifiedFile): readonly ListedFi
     case 'late':
       if (dataset.latePolicy === 'hold') return [];
       break;
+    case 'skipped':
+      if (dataset.shadowOf !== undefined) return [];
+      break;
     case 'changed':
     case 'covered':
     case 'future':
@@ -77,7 +80,6 @@ function toListedFile(dataset: Dataset, file: ClassifiedFile): readonly ListedFi
     case 'settling':
     case 'failed':
     case 'vanished':
-    case 'skipped':
   }
   return [{ key, state, size, etag, ...(failure && { failure }) }];
 }

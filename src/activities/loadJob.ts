@@ -13,6 +13,7 @@ import {
 import { openComparedStaging } from '../postgres/compareAhead.ts';
 import type { CopyIn } from '../postgres/copyIn.ts';
 import { isFillFailure, openFill, outlastFill } from '../postgres/fill.ts';
+import type { MergeMode } from '../postgres/merge.ts';
 import type { Session } from '../postgres/pool.ts';
 import { openStaging } from '../postgres/stage.ts';
 import type { RowEnd } from '../rows/copyBlock.ts';
@@ -20,12 +21,11 @@ import { readChangeFile } from '../rows/readFile.ts';
 import type { Reading, Reject } from '../rows/row.ts';
 import type { ZoneHistory } from '../rows/zone.ts';
 import type { Deps } from './deps.ts';
-import type { LoadFileInput } from './interface.ts';
 
 /** A file that is to be loaded. */
 export interface LoadJob {
   readonly dataset: Dataset;
-  readonly file: Pick<LoadFileInput, 'key' | 'etag' | 'mode'>;
+  readonly file: { readonly key: string; readonly etag: string; readonly mode: MergeMode };
   readonly patience: LockPatience;
   readonly provenance: Readonly<Record<string, string>>;
   /** Opens the object; called once PostgreSQL is ready for rows, so that no body is left unread. */

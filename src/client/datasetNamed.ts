@@ -1,4 +1,4 @@
-import { DATASETS } from '../datasets/index.ts';
+import { DATASETS, SHADOWS } from '../datasets/index.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { Problem } from './problem.ts';
 import { printable } from './terminal.ts';
@@ -12,7 +12,7 @@ const MAX_SHOWN = 60;
  * @throws Problem that names the known ones
  */
 export function datasetNamed(name: string, datasets: readonly Dataset[] = DATASETS): Dataset {
-  const dataset = datasets.find((candidate) => candidate.name === name);
+  const dataset = [...datasets, ...SHADOWS].find((candidate) => candidate.name === name);
   if (dataset) return dataset;
   const known = datasets.map((candidate) => candidate.name).join(', ');
   throw new Problem(`there is no dataset ${printable(name.slice(0, MAX_SHOWN))}; known: ${known}`);
@@ -24,7 +24,7 @@ export function datasetsNamed(name: string | undefined): readonly Dataset[] {
 }
 
 /**
- * The datasets that get a Schedule: the named one, or all that are enabled.
+ * The datasets that get a Schedule: the named one, or all that are enabled. A shadow has to be named.
  *
  * @throws Problem where the named one is not enabled
  */
@@ -34,7 +34,7 @@ export function enabledDatasets(
 ): readonly Dataset[] {
   if (name === undefined) return datasets.filter((dataset) => dataset.enabled);
   const dataset = datasetNamed(name, datasets);
-  if (dataset.enabled) return [dataset];
+  if (dataset.enabled || dataset.shadowOf !== undefined) return [dataset];
   throw new Problem(
     `${name} is not enabled, so it gets no Schedule. Set enabled: true in src/datasets/${name}.ts and deploy`,
   );

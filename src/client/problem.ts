@@ -1,4 +1,4 @@
-/** The last stop of every error: a readable message on stderr and exit status 1, never a foreign message or stack. */
+/** The last stop of every error: a readable message on stderr and its exit status, never a foreign message or stack. */
 
 import { ConfigError, type Config } from '../config.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
@@ -8,6 +8,13 @@ import { printable } from './terminal.ts';
 /** An error whose message is meant for the user as it stands. */
 export class Problem extends Error {
   override readonly name = 'Problem';
+  /** The exit status that it ends in. */
+  readonly status: number;
+
+  constructor(message: string, status = 1) {
+    super(message);
+    this.status = status;
+  }
 }
 
 /** Temporal's channel was not ready in time; the SDK's own error for this has neither name nor code. */
@@ -22,7 +29,7 @@ export class TemporalUnreachable extends Error {
  */
 export function exitWithProblem(error: unknown, config?: Config): void {
   process.stderr.write(`tidemark: ${describeProblem(error, config)}\n`);
-  process.exitCode = 1;
+  process.exitCode = error instanceof Problem ? error.status : 1;
 }
 
 /** The message for an error, without anything that could hold a row's values or a secret. */

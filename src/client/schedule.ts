@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { applySchedule } from './applySchedule.ts';
+import { confirm } from './confirm.ts';
 import { datasetsNamed, enabledDatasets } from './datasetNamed.ts';
 import { listSchedules } from './listSchedules.ts';
 import { scheduleId } from './openRun.ts';
 import { Problem } from './problem.ts';
 import { withServers, type Servers } from './servers.ts';
-import { print, printable } from './terminal.ts';
+import { print, printable, printJson } from './terminal.ts';
 
 /** `schedule` and its verbs. */
 export function addSchedule(program: Command): void {
@@ -21,11 +22,14 @@ export function addSchedule(program: Command): void {
       'Creates or updates the Schedules of the enabled datasets; a pause and its note stay. Removes nothing.',
     )
     .argument('[dataset]')
+    .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       '\nExample:\n  $ tidemark schedule apply\n  created ingest-inc: */5 * * * * (Africa/Nairobi)',
     )
-    .action((name?: string) => withServers((servers) => apply(servers, name)));
+    .action((name: string | undefined, { json }: { json?: boolean }) =>
+      withServers((servers) => apply(servers, name, json === true ? 'json' : 'lines')),
+    );
   schedule
     .command('list')
     .summary('show each Schedule: cron, pause, next and last run')
@@ -57,13 +61,20 @@ export function addSchedule(program: Command): void {
   );
 }
 
-async function apply(servers: Servers, name: string | undefined): Promise<void> {
+async function apply(servers: Servers, name: string | undefined, as: Format): Promise<void> {
+  const schedules: object[] = [];
   const client = await servers.temporal();
   for (const dataset of enabledDatasets(name)) {
     const done = await applySchedule(client, dataset, servers.config.taskQueue);
-    print(`${done} ${scheduleId(dataset.name)}: ${dataset.cron} (${dataset.timeZone})`);
+    const { cron, timeZone } = dataset;
+    const id = scheduleId(dataset.name);
+    schedules.push({ id, done, cron, timeZone });
+    if (as === 'lines') print(`${done} ${id}: ${cron} (${timeZone})`);
   }
+  if (as === 'json') printJson({ schedules });
 }
+
+type Format = 'json' | 'lines';
 
 type Deed = (handle: ScheduleHandle, reason: string | undefined) => Promise<void>;
 
@@ -76,24 +87,40 @@ function addDeed(schedule: Command, verb: string, summary: string, done: string,
       `${summary[0]?.toUpperCase()}${summary.slice(1)}. Without a dataset: every Schedule there is.`,
     )
     .argument('[dataset]')
+    .option('--json', 'print one JSON document')
     .addHelpText('after', `\nExample:\n  $ tidemark schedule ${verb} inc`);
   if (verb === 'pause' || verb === 'resume')
     command.option('--reason <text>', 'kept as the note of the Schedule');
-  command.action((name: string | undefined, options: { reason?: string }) =>
-    withServers((servers) => doToEach(servers, name, done, (handle) => deed(handle, options.reason))),
+  if (verb === 'delete') command.option('--yes', 'do it without asking; without a terminal nobody is asked');
+  command.action((name: string | undefined, options: DeedOptions) =>
+    withServers(async (servers) => {
+      const datasets = datasetsNamed(name);
+      if (verb === 'delete') {
+        const ids = datasets.map((dataset) => scheduleId(dataset.name)).join(', ');
+        await confirm({ what: `Will be deleted: ${ids}`, yes: options.yes, unattended: 'goOn' });
+      }
+      const ids = await doToEach(servers, name, (handle) => deed(handle, options.reason));
+      if (options.json === true) printJson({ schedules: ids.map((id) => ({ id, done })) });
+      else for (const id of ids) print(`${done} ${id}`);
+    }),
   );
 }
 
+interface DeedOptions {
+  readonly reason?: string;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** @returns the ids of the Schedules to which it was done @throws Problem where there is none */
 async function doToEach(
   servers: Servers,
   name: string | undefined,
-  done: string,
   deed: (handle: ScheduleHandle) => Promise<void>,
-): Promise<void> {
-  const datasets = datasetsNamed(name);
+): Promise<readonly string[]> {
   const client = await servers.temporal();
-  let found = 0;
-  for (const dataset of datasets) {
+  const ids: string[] = [];
+  for (const dataset of datasetsNamed(name)) {
     const id = scheduleId(dataset.name);
     try {
       await deed(client.schedule.getHandle(id));
@@ -101,10 +128,9 @@ async function doToEach(
       if (error instanceof ScheduleNotFoundError) continue;
       throw error;
     }
-    found += 1;
-    print(`${done} ${id}`);
+    ids.push(id);
   }
-  if (found > 0) return;
+  if (ids.length > 0) return ids;
   const missing =
     name === undefined ? 'There is no Schedule' : `There is no Schedule ${printable(scheduleId(name))}`;
   throw new Problem(`${missing}. Create it: tidemark schedule apply${name === undefined ? '' : ` ${name}`}`);

@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { hashOf } from '../activities/listFiles.ts';
 import type { Dataset } from '../datasets/dataset.ts';
@@ -10,53 +9,79 @@ import type { Queryable } from '../postgres/queryable.ts';
 import { lockDataset, recordSkip } from '../postgres/skip.ts';
 import type { ObjectPage } from '../s3/objectStore.ts';
 import { changeFileKey } from './changeFileKey.ts';
+import { actsForAReason, confirm, reasonOf, type ActOptions } from './confirm.ts';
 import { datasetNamed } from './datasetNamed.ts';
 import { Problem } from './problem.ts';
 import { withServers, type Servers } from './servers.ts';
-import { print, printable } from './terminal.ts';
+import { print, printable, printJson } from './terminal.ts';
+import { whoActs } from './whoActs.ts';
 
 /** `skip` */
 export function addSkip(program: Command): void {
-  program
-    .command('skip')
-    .summary('leave a file out for good, so that the dataset goes on')
-    .description(
-      'Records in the ledger that this content of the file is left out, settles its failure, and moves the object ' +
-        'to skipped/. The watermark does not move. It holds for this content: other bytes under the same name are ' +
-        'a new file. May be repeated: what is done is only said.',
-    )
-    .argument('<dataset>')
-    .argument('<key>', 'the file, by key or by bare name')
-    .requiredOption('--reason <text>', 'why; kept in the ledger')
+  actsForAReason(
+    program
+      .command('skip')
+      .summary('leave a file out for good, so that the dataset goes on')
+      .description(
+        'Records in the ledger that this content of the file is left out, settles its failure, and moves the object ' +
+          'to skipped/. The watermark does not move. It holds for this content: other bytes under the same name are ' +
+          'a new file. May be repeated: what is done is only said. Asks on a terminal alone.',
+      )
+      .argument('<dataset>')
+      .argument('<key>', 'the file, by key or by bare name'),
+  )
     .addHelpText(
       'after',
       "\nExample:\n  $ tidemark skip inc 2026-06-22T13-00-00.csv --reason 'cut off, exported again at 13:05'",
     )
-    .action((name: string, key: string, { reason }: { reason: string }) =>
+    .action((name: string, text: string, options: ActOptions) =>
       withServers(async (servers) => {
         const dataset = datasetNamed(name);
-        if (reason.trim() === '') throw new Problem('--reason is empty: say why, for who reads the ledger');
-        await skip(servers, dataset, changeFileKey(dataset, key), reason.trim());
+        const reason = reasonOf(options);
+        const key = changeFileKey(dataset, text);
+        const what = `${printable(key)}: the content that lies there will be left out for good.`;
+        await confirm({ what, yes: options.yes, unattended: 'goOn' });
+        const done = await skip(servers, dataset, key, reason);
+        if (options.json === true) printJson({ dataset: name, key, ...done });
+        else printSkipped(key, done);
       }),
     );
 }
 
-async function skip(servers: Servers, dataset: Dataset, key: ObjectKey, reason: string): Promise<void> {
+/** What a skip did. */
+interface Skipped {
+  /** False where it was recorded before. */
+  readonly recorded: boolean;
+  readonly object: 'moved' | 'already' | 'missing' | 'gone' | 'left';
+  /** Where the object lies. */
+  readonly skippedTo?: ObjectKey;
+}
+
+async function skip(servers: Servers, dataset: Dataset, key: ObjectKey, reason: string): Promise<Skipped> {
   // The key itself is the first of all that begin with it.
   const listed = await servers.store().listPage({ prefix: key, limit: 1 });
   const page = { ...listed, objects: listed.objects.filter((object) => object.key === key) };
   const same = await hasAppliedBytes(servers, dataset, key, page);
-  const content = await servers.db.transaction(async (tx) => {
+  const { record, etag } = await servers.db.transaction(async (tx) => {
     await lockDataset(tx, dataset.name);
     const decision = decide({ dataset, key, page, same, facts: await factsOf(tx, dataset, key) });
     if (decision.record) {
-      await recordSkip(tx, { dataset: dataset.name, key, etag: decision.etag, reason, who: whoAmI() });
+      await recordSkip(tx, { dataset: dataset.name, key, etag: decision.etag, reason, who: whoActs() });
     }
     return decision;
   });
-  print(`${printable(key)}: ${content.record ? 'skip recorded' : 'skipped before'}`);
-  if (content.etag !== undefined) return moveAside(servers, dataset, key, content.etag);
-  print(content.record ? 'the object is gone: nothing to move' : 'nothing is left to do');
+  if (dataset.shadowOf !== undefined) return { recorded: record, object: 'left' };
+  if (etag === undefined) return { recorded: record, object: 'gone' };
+  return { recorded: record, ...(await moveAside(servers, dataset, key, etag)) };
+}
+
+function printSkipped(key: ObjectKey, { recorded, object, skippedTo }: Skipped): void {
+  print(`${printable(key)}: ${recorded ? 'skip recorded' : 'skipped before'}`);
+  if (skippedTo !== undefined)
+    print(`${object === 'moved' ? 'moved to' : 'lies in'} ${printable(skippedTo)}`);
+  else if (object === 'left') print('left where it is: a shadow touches no object');
+  else if (object === 'missing' || recorded) print('the object is gone: nothing to move');
+  else print('nothing is left to do');
 }
 
 function factsOf(db: Queryable, dataset: Dataset, key: ObjectKey): Promise<PageFacts> {
@@ -128,32 +153,23 @@ function decideGone(dataset: Dataset, key: ObjectKey, facts: PageFacts): Decisio
   throw new Problem(`${key} is neither listed nor refused. See what is: tidemark files ${dataset.name}`);
 }
 
-async function moveAside(servers: Servers, dataset: Dataset, key: ObjectKey, etag: string): Promise<void> {
+async function moveAside(
+  servers: Servers,
+  dataset: Dataset,
+  key: ObjectKey,
+  etag: string,
+): Promise<Pick<Skipped, 'object' | 'skippedTo'>> {
   const moved = await servers.store().move({ from: key, to: skippedKey(dataset, key), etag });
   switch (moved.outcome) {
     case 'moved':
     case 'already':
       await markMoved(servers.db, { dataset: dataset.name, keys: [key], to: 'skipped' });
-      return print(`${moved.outcome === 'moved' ? 'moved to' : 'lies in'} ${printable(moved.key)}`);
+      return { object: moved.outcome, skippedTo: moved.key };
     case 'missing':
-      return print('the object is gone: nothing to move');
+      return { object: 'missing' };
     case 'changed':
       throw new Problem(
         `${key} has other content since a moment ago: that one is not skipped. See it: tidemark status ${dataset.name}`,
       );
-  }
-}
-
-/** Who types this: user@host. */
-function whoAmI(): string {
-  return `${userName()}@${hostname()}`;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // A container may run as a user that no passwd file names.
-    return `uid ${process.getuid?.() ?? 'unknown'}`;
   }
 }

@@ -45,6 +45,8 @@ export interface Dataset {
   readonly latePolicy: 'hold' | 'apply';
   /** A file younger than this by S3's clocks waits, milliseconds. */
   readonly settleMs: number;
+  /** The dataset that this one shadows: then no object is touched, skipped ones neither. */
+  readonly shadowOf?: string;
   /** Whether applied files are moved to `processed/`. */
   readonly archive: boolean;
   /** Cron expression of the Schedule, in `timeZone`. */

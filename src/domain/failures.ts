@@ -137,7 +137,8 @@ const NEXT: Record<FailureKind, string> = {
   RowsRejected: `See them: tidemark rejects <dataset> <key>. ${MEND}`,
   BaselineTooSmall: MEND,
   ValueRefused: MEND,
-  FileChanged: 'Put the applied content back, or leave it out: tidemark skip <dataset> <key> --reason TEXT',
+  FileChanged:
+    'Take the new content: tidemark reload <dataset> <key> --reason TEXT; or leave it out: tidemark skip <dataset> <key> --reason TEXT',
   FileVanished: 'Put the object back, or accept the loss: tidemark skip <dataset> <key> --reason TEXT',
   PostgresRefused: 'Check the role, its grants and the migrations: tidemark migrate',
   S3Refused: 'Check the bucket, the credentials and their policy',

@@ -2,12 +2,22 @@
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { inc } from '../datasets/inc.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Database } from './database.ts';
+import { adopt, setAside, type MovedIn } from './moveIn.ts';
 import type { Queryable } from './queryable.ts';
+import { takeTable } from './takeTable.ts';
 
 /** Any number that no one else uses: two migrations at once wait for each other. */
 const LOCK = 7_223_062_114;
+
+/** The migration that makes our own `tickets.import_meta`. */
+const LEDGER = '0001_ledger.sql';
+
+/** The migration that makes `tickets.inc`, which an older loader may have made. */
+const INC = '0002_inc.sql';
+const CREATE = /^create table(?= tickets\.inc )/m;
 
 const FILES = new URL('../../migrations/', import.meta.url);
 
@@ -15,14 +25,18 @@ const FILES = new URL('../../migrations/', import.meta.url);
 export interface MigrateResult {
   readonly applied: readonly string[];
   readonly present: number;
+  /** Where an older loader was found. */
+  readonly movedIn?: MovedIn;
 }
 
 /**
- * Applies what is missing, all in one transaction.
+ * Applies what is missing, all in one transaction; an older loader's ledger is set aside in it.
  *
- * @throws TidemarkFailure where a file that was applied has another content now: migrations are never edited
+ * @param who user@host, kept with what is taken over
+ * @throws TidemarkFailure where a file that was applied has another content now: migrations are never edited; or where
+ * an older loader's ledger cannot be understood
  */
-export async function migrate(db: Database): Promise<MigrateResult> {
+export async function migrate(db: Database, who?: string): Promise<MigrateResult> {
   const files = (await readdir(FILES)).filter((name) => /^\d{4}_[a-z0-9_]+\.sql$/.test(name)).sort();
   return db.transaction(async (tx) => {
     await tx.query(`select pg_advisory_xact_lock(${LOCK})`);
@@ -37,6 +51,7 @@ export async function migrate(db: Database): Promise<MigrateResult> {
     const known = new Map(rows.map((row) => [row.name, row.sha256]));
     const applied: string[] = [];
     if (files.some((name) => !known.has(name))) await checkRoles(tx);
+    const found = known.has(LEDGER) ? undefined : await setAside(tx);
     for (const name of files) {
       const text = await readFile(new URL(name, FILES), 'utf8');
       const sha256 = createHash('sha256').update(text).digest('hex');
@@ -49,11 +64,14 @@ export async function migrate(db: Database): Promise<MigrateResult> {
           'Restore the file; a change is a new migration',
         );
       }
-      await tx.query(text);
+      await tx.query(
+        name === INC && (await takeTable(tx, inc)) ? text.replace(CREATE, '$& if not exists') : text,
+      );
       await tx.query(`insert into tickets.schema_migrations (name, sha256) values ($1, $2)`, [name, sha256]);
       applied.push(name);
     }
-    return { applied, present: known.size };
+    const movedIn = found && (await adopt(tx, found, who));
+    return { applied, present: known.size, ...(movedIn && { movedIn }) };
   });
 }
 

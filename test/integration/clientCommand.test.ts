@@ -137,7 +137,7 @@ describe('the command line', function () {
       refused.map(({ status, stdout }) => [status, stdout]),
       wrong.map(() => [2, '']),
     );
-    const verbs = ['migrate', 'start', 'status', 'plan', 'files', 'rejects', 'skip'];
+    const verbs = `migrate start status plan files rejects skip apply-late reload compare`.split(' ');
     const helped = await Promise.all(verbs.map((verb) => type([verb, '--help'])));
     for (const [i, { status, stdout, stderr }] of helped.entries()) {
       assert.deepEqual([status, stderr], [0, '']);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { hostname, userInfo } from 'node:os';
 import { inc } from '../../src/datasets/inc.ts';
 import { recordSkip } from '../../src/postgres/skip.ts';
@@ -104,6 +105,24 @@ describe('tidemark skip', function () {
       ledger.map(({ type, archived }) => [type, archived]),
       [['skipped', true]],
     );
+  });
+
+  it('--json is one document; on a terminal it asks first', async () => {
+    await world.put(fileName(1), POISON);
+    const command = `${process.execPath} --import tsx src/client.ts skip inc ${fileName(1)} --reason r`;
+    const { status } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...world.env },
+      input: 'n\n',
+    });
+    assert.deepEqual([status, await world.ledger()], [3, []]);
+    const printed = await world.client('skip', 'inc', full(1), '--reason', 'r', '--yes', '--json');
+    assert.deepEqual(JSON.parse(printed.stdout), {
+      dataset: 'inc',
+      key: full(1),
+      recorded: true,
+      object: 'moved',
+      skippedTo: aside(1),
+    });
   });
 
   it('other bytes under the same name are a new file', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { Client } from 'pg';
 import { startStack, type Stack } from '../../dev/embedded.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
@@ -7,6 +8,8 @@ import { migrate } from '../../src/postgres/migrate.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { databaseUrl } from '../support/shared.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
+
+const MIGRATIONS = readdirSync(new URL('../../migrations/', import.meta.url)).sort();
 
 /** What would undo, hide or forge: no load needs any of it. */
 const FORBIDDEN = [
@@ -139,10 +142,10 @@ describe('the roles, on a server that has none', function () {
     });
     await admin.query('create role tidemark_worker nologin; create role tidemark_reader nologin');
     assert.deepEqual(await applied('plain'), {
-      applied: ['0001_ledger.sql', '0002_inc.sql', '0003_roles.sql'],
+      applied: MIGRATIONS,
       present: 0,
     });
-    assert.deepEqual(await applied('plain'), { applied: [], present: 3 });
+    assert.deepEqual(await applied('plain'), { applied: [], present: MIGRATIONS.length });
   });
 
   it('an owner without temporary tables for everybody still grants them to the worker', async () => {
@@ -174,7 +177,10 @@ describe('the roles, on a server that has none', function () {
           }
         }),
       );
-      assert.deepEqual(done, [3, 3, 3]);
+      assert.deepEqual(
+        done,
+        names.map(() => MIGRATIONS.length),
+      );
     } finally {
       await root.end();
       await other.stop();

@@ -1,0 +1,64 @@
+/** The watermark as a person, or a migration, sets it: a deed of the ledger like any other. */
+
+import type { Queryable } from './queryable.ts';
+
+/** The deed that put the watermark where it is. */
+export interface WatermarkDeed {
+  readonly watermark: string;
+  readonly exportType: string;
+  /** The ledger row's. */
+  readonly id: number;
+  readonly at: Date;
+  readonly who: string | null;
+  readonly reason: string | null;
+  /** Up to this key everything is covered, which means: was applied by another loader. */
+  readonly adoptedUpTo: string | null;
+}
+
+/** The dataset's watermark and how it came about; undefined before the first. */
+export async function readWatermark(db: Queryable, dataset: string): Promise<WatermarkDeed | undefined> {
+  const [deed] = await db.query<WatermarkDeed>(
+    `select metadata ->> 'source_max_key' as watermark, export_type as "exportType", id::float8 as id,
+       imported_at as at, metadata ->> 'who' as who, metadata ->> 'reason' as reason,
+       (select max((metadata ->> 'source_max_key') collate "C") from tickets.import_meta
+         where dataset = $1 and export_type = 'adopted') as "adoptedUpTo"
+     from tickets.import_meta
+     where dataset = $1 and metadata ? 'source_max_key'
+     order by (metadata ->> 'source_max_key') collate "C" desc, id
+     limit 1`,
+    [dataset],
+  );
+  return deed;
+}
+
+/** Whether the dataset's table has any row. @param table quoted */
+export async function hasRows(db: Queryable, table: string): Promise<boolean> {
+  const [row] = await db.query<{ some: boolean }>(`select exists (select from ${table}) as some`);
+  return row?.some ?? false;
+}
+
+/** What is adopted, and why. */
+export interface Adoption {
+  readonly dataset: string;
+  /** The new watermark. */
+  readonly key: string;
+  /** Who, why and from where. */
+  readonly provenance: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes the ledger row, and settles the failures at or below it: nothing stops there any more. Under the dataset's
+ * lock; that the key is above the watermark is for the caller to see.
+ */
+export async function recordAdoption(tx: Queryable, { dataset, key, provenance }: Adoption): Promise<void> {
+  await tx.query(
+    `insert into tickets.import_meta (dataset, source_key, export_type, metadata)
+     values ($1, $2, 'adopted', $3::text::jsonb)`,
+    [dataset, key, JSON.stringify({ source_max_key: key, ...provenance })],
+  );
+  await tx.query(
+    `update tickets.import_failures set resolved_at = clock_timestamp(), resolution = 'covered'
+     where dataset = $1 and source_key collate "C" <= $2 and resolved_at is null and kind <> 'FileChanged'`,
+    [dataset, key],
+  );
+}
