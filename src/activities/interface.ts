@@ -42,6 +42,8 @@ export interface ListFilesResult {
   readonly archives: boolean;
   /** What the pages up to and with this one held. */
   readonly seen: ListingSummary;
+  /** Whether the server has Tidemark's search attributes; histories from before they were asked for say nothing. */
+  readonly searchAttributes?: boolean;
 }
 
 /** How rows meet the table: `inOrder` above the watermark; `late` by the version column, the watermark unmoved. */

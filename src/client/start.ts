@@ -5,6 +5,7 @@ import type { ingestDataset } from '../workflows/ingestDataset.ts';
 import { datasetNamed } from './datasetNamed.ts';
 import { followRun, progressBegin } from './followRun.ts';
 import { findOpenRun, manualId, WORKFLOW_TYPE, type RunRef } from './openRun.ts';
+import { startAttributes } from './searchAttributes.ts';
 import { withServers, type Servers } from './servers.ts';
 import { note, print, printable, printJson } from './terminal.ts';
 
@@ -58,6 +59,7 @@ async function startManually(client: Client, dataset: Dataset, taskQueue: string
     args: [{ dataset: dataset.name }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `${dataset.name}: load what is pending, started by hand`,
+    ...(await startAttributes(client, dataset.name)),
   });
   return { workflowId: handle.workflowId, runId: handle.firstExecutionRunId };
 }
