@@ -56,6 +56,16 @@ export interface LoadFileInput {
   readonly mode: LoadMode;
 }
 
+/** What the heartbeats of `loadFile` say: how far the object is read. */
+export interface LoadProgress {
+  readonly key: string;
+  /** Bytes of the object, and those read so far; where they are equal, its rows are being merged. */
+  readonly size: number;
+  readonly bytes: number;
+  /** Rows read so far. */
+  readonly rows: number;
+}
+
 export type LoadFileResult =
   | {
       readonly outcome: 'applied';

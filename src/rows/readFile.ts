@@ -14,6 +14,12 @@ import type { ZoneHistory } from './zone.ts';
 const KEEP_REJECTS = 100;
 const KEEP_REJECT_BYTES = 64 * 1024;
 
+/** How far a file is read. */
+export interface ReadSoFar {
+  readonly bytes: number;
+  readonly rows: number;
+}
+
 export interface ReadChangeFileInput {
   readonly dataset: Dataset;
   /** The object's bytes, cut anyhow. What it throws is thrown on as it is. */
@@ -26,6 +32,8 @@ export interface ReadChangeFileInput {
   readonly rowEnd?: RowEnd;
   /** How many rejected rows the result holds, default 100. */
   readonly keepRejects?: number;
+  /** Hears how far it is, after each chunk. */
+  readonly onRead?: (read: ReadSoFar) => void;
   /** How records are cut; by default the fastest way that is known. */
   readonly records?: (handler: RecordHandler) => RecordSource;
 }
@@ -55,7 +63,12 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   }
 
   try {
-    for await (const chunk of input.chunks) await feed(raw.take(chunk));
+    let bytes = 0;
+    for await (const chunk of input.chunks) {
+      await feed(raw.take(chunk));
+      bytes += chunk.length;
+      input.onRead?.({ bytes, rows: rows.read });
+    }
     await feed(raw.rest());
     await source.end();
     rows.end();
@@ -87,6 +100,11 @@ class FileRows {
     this.zone = zone;
     this.block = block;
     this.keepRejects = keepRejects ?? KEEP_REJECTS;
+  }
+
+  /** Rows read so far. */
+  get read(): number {
+    return this.counts.read;
   }
 
   /** More rows were rejected than the dataset allows. */

@@ -36,7 +36,7 @@ const LEGEND = 'Rows read, inserted, updated, unchanged, dropped by rule, reject
 export function detailsTable(input: DetailsInput): string {
   const rows = tableRows(input);
   const text = `${doneLine(input)}\n\n${listingLine(input.seen)}`;
-  return rows.length === 0 ? text : `${text}\n\n${[...HEAD, ...rows].join('\n')}\n\n${LEGEND}`;
+  return rows.length === 0 ? text : `${text}\n\n${[...HEAD, ...rows].join('\n')}\n\n${LEGEND}\n\n&nbsp;`;
 }
 
 function doneLine({ applied, archived, watermark }: DetailsInput): string {

@@ -13,7 +13,7 @@ const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 /** More than a small file, so that an activity loads it that the UI shows. */
 const LARGE = Array.from({ length: 400 }, (_unused, n) => ({
   ticket_id: `L${n}`,
-  title: `${'x'.repeat(1000)}`,
+  title: 'x'.repeat(1000),
 }));
 
 /** Debian's; `SCREENSHOTS=1` writes the pictures of docs/temporal-ui.md anew. */
