@@ -6,6 +6,9 @@ import { note } from './terminal.ts';
 /** Between two plain lines: a log is read afterwards. */
 const PLAIN_MS = 5_000;
 
+/** Of a terminal that does not say how wide it is. */
+const FALLBACK_COLUMNS = 80;
+
 export interface ProgressDisplay {
   /** Whether other lines may be printed between; else they wait for the end. */
   readonly live: boolean;
@@ -20,7 +23,7 @@ export function progressDisplay(stream: NodeJS.WriteStream = process.stderr): Pr
     const update = createLogUpdate(stream);
     return {
       live: true,
-      show: (line) => update(line.slice(0, Math.max(1, stream.columns - 1))),
+      show: (line) => update(line.slice(0, (stream.columns || FALLBACK_COLUMNS) - 1)),
       clear: () => {
         update.clear();
         // Gives the cursor back.

@@ -44,7 +44,10 @@ export class RunProgress {
     const n = Math.min(this.#done.size + 1, Math.max(total, 1));
     const files =
       this.#pending.size > 0 ? `file ${count(n)} of ${count(total)}` : `${count(this.#done.size)} applied`;
-    const parts = [files, ...currentParts(current), ...this.#speed(bytes, left, now)];
+    // While rows are merged no bytes are read.
+    const merging = current !== undefined && current.bytes >= current.size;
+    const speed = merging ? [] : this.#speed(bytes, left, now);
+    const parts = [files, ...currentParts(current), ...speed];
     return `${bar(bytes, left)} ${parts.join(' · ')}`;
   }
 

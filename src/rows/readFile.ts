@@ -52,6 +52,7 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   const rows = new FileRows(input, block);
   const source = (input.records ?? changeFileRecords)((record) => rows.take(record));
 
+  let bytes = 0;
   async function feed(pieces: Iterable<Buffer>): Promise<void> {
     for (const piece of pieces) {
       await source.feed(piece);
@@ -63,7 +64,6 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   }
 
   try {
-    let bytes = 0;
     for await (const chunk of input.chunks) {
       await feed(raw.take(chunk));
       bytes += chunk.length;
@@ -72,6 +72,7 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
     await feed(raw.rest());
     await source.end();
     rows.end();
+    input.onRead?.({ bytes, rows: rows.read });
     await block.end();
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;

@@ -74,7 +74,14 @@ describe('the progress of tidemark start --wait', function () {
   });
 
   it('is a line that changes in place on a terminal, which gets its cursor back', async () => {
-    const waiting = wait(['script', '--quiet', '--return', '--command', START.join(' '), '/dev/null']);
+    const waiting = wait([
+      'script',
+      '--quiet',
+      '--return',
+      '--command',
+      `stty cols 200; exec ${START.join(' ')}`,
+      '/dev/null',
+    ]);
     const closed = once(waiting.child, 'close');
     await heldUntilSaid(waiting, 'stdout');
     assert.deepEqual(await closed, [0, null]);
