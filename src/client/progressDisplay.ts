@@ -6,9 +6,6 @@ import { note } from './terminal.ts';
 /** Between two plain lines: a log is read afterwards. */
 const PLAIN_MS = 5_000;
 
-/** Of a terminal that does not say how wide it is. */
-const FALLBACK_COLUMNS = 80;
-
 export interface ProgressDisplay {
   /** Whether other lines may be printed between; else they wait for the end. */
   readonly live: boolean;
@@ -19,11 +16,12 @@ export interface ProgressDisplay {
 
 /** On stderr: what is piped on is the result alone. */
 export function progressDisplay(stream: NodeJS.WriteStream = process.stderr): ProgressDisplay {
-  if (stream.isTTY) {
+  // Without a size (some pseudo-terminals have none) nothing can be redrawn in place.
+  if (stream.isTTY && stream.columns > 0 && stream.rows > 0) {
     const update = createLogUpdate(stream);
     return {
       live: true,
-      show: (line) => update(line.slice(0, (stream.columns || FALLBACK_COLUMNS) - 1)),
+      show: (line) => update(line.slice(0, Math.max(1, stream.columns - 1))),
       clear: () => {
         update.clear();
         // Gives the cursor back.

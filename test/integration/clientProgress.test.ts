@@ -54,9 +54,11 @@ describe('the progress of tidemark start --wait', function () {
 
   /** Holds the dataset until it is said that its file is read. */
   async function heldUntilSaid({ child, said }: Waiting, stream: 'stdout' | 'stderr'): Promise<void> {
+    const began = Date.now();
     await world.db.transaction(async (tx) => {
       await tx.query(`select from tickets.dataset_state where dataset = 'inc' for update`);
-      while (!MERGING.test(said[stream]) && child.exitCode === null) await tx.query('select pg_sleep(0.1)');
+      while (!MERGING.test(said[stream]) && child.exitCode === null && Date.now() - began < 12_000)
+        await tx.query('select pg_sleep(0.1)');
     });
     assert.match(said[stream], MERGING);
   }
@@ -79,7 +81,7 @@ describe('the progress of tidemark start --wait', function () {
       '--quiet',
       '--return',
       '--command',
-      `stty cols 200; exec ${START.join(' ')}`,
+      `stty cols 200 rows 40; exec ${START.join(' ')}`,
       '/dev/null',
     ]);
     const closed = once(waiting.child, 'close');
