@@ -29,14 +29,14 @@ const HEAD = [
   '|---|---|--:|--:|--:|--:|--:|--:|--:|',
 ];
 
-/** At the end, where the UI cuts off some pixels of what it shows in a frame. */
+/** At the end, and an empty paragraph behind it: the UI cuts off some pixels of what it shows in a frame. */
 const LEGEND = 'Rows read, inserted, updated, unchanged, dropped by rule, rejected; seconds.';
 
 /** What a run does and did, as Markdown for the workflow's current details in the Temporal UI. */
 export function detailsTable(input: DetailsInput): string {
   const rows = tableRows(input);
   const text = `${doneLine(input)}\n\n${listingLine(input.seen)}`;
-  return rows.length === 0 ? text : `${text}\n\n${[...HEAD, ...rows].join('\n')}\n\n${LEGEND}\n\n&nbsp;`;
+  return rows.length === 0 ? text : `${text}\n\n${[...HEAD, ...rows].join('\n')}\n\n${LEGEND}\n\n\u00a0`;
 }
 
 function doneLine({ applied, archived, watermark }: DetailsInput): string {
