@@ -22,6 +22,8 @@ export interface Config {
   };
   readonly temporal: ReturnType<typeof loadClientConnectConfig> & { readonly namespace: string };
   readonly taskQueue: string;
+  /** The version as which the worker takes part in Worker Versioning; absent: it does not (docs/versions.md). */
+  readonly version: { readonly deploymentName: string; readonly buildId: string } | undefined;
   /** Where metrics and health are served; absent: nowhere. */
   readonly httpPort: number | undefined;
   /** Base URL of Temporal's web UI, for links; absent: guessed where Temporal is on this machine. */
@@ -70,6 +72,11 @@ const Environment = z.object({
     error: 'is not set (nor AWS_DEFAULT_REGION or AWS_PROFILE): for example eu-west-1',
   }),
   AWS_ENDPOINT_URL_S3: z.url({ protocol: /^https?$/, error: 'is no http(s) URL' }).optional(),
+  TEMPORAL_DEPLOYMENT_NAME: z
+    .string()
+    .regex(/^[^.]+$/, 'has a dot, which separates it from the build id')
+    .optional(),
+  TEMPORAL_WORKER_BUILD_ID: z.string().optional(),
   TIDEMARK_TASK_QUEUE: z.string().min(1, 'is empty').default('tidemark'),
   TIDEMARK_HTTP_PORT: z.coerce
     .number({ error: 'is no port' })
@@ -91,7 +98,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   if (!parsed.success) {
     problems.push(...parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`));
   }
-  problems.push(...credentialProblems(env));
+  problems.push(...credentialProblems(env), ...versionProblems(env));
   const temporal = readTemporal(env, problems);
   if (!parsed.success || temporal === undefined || problems.length > 0) throw new ConfigError(problems);
   const values = parsed.data;
@@ -105,6 +112,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     },
     temporal,
     taskQueue: values.TIDEMARK_TASK_QUEUE,
+    version: versionOf(values.TEMPORAL_DEPLOYMENT_NAME, values.TEMPORAL_WORKER_BUILD_ID),
     httpPort: values.TIDEMARK_HTTP_PORT,
     ...(values.TIDEMARK_TEMPORAL_UI !== undefined && { temporalUi: values.TIDEMARK_TEMPORAL_UI }),
   });
@@ -117,6 +125,19 @@ function credentialProblems(env: Readonly<Record<string, string | undefined>>): 
   if (id && !secret) return ['AWS_SECRET_ACCESS_KEY is not set, but AWS_ACCESS_KEY_ID is'];
   if (secret && !id) return ['AWS_ACCESS_KEY_ID is not set, but AWS_SECRET_ACCESS_KEY is'];
   return [];
+}
+
+/** Half a version would be a worker that is silently not versioned. */
+function versionProblems(env: Readonly<Record<string, string | undefined>>): string[] {
+  const name = env['TEMPORAL_DEPLOYMENT_NAME'];
+  const buildId = env['TEMPORAL_WORKER_BUILD_ID'];
+  if (name && !buildId) return ['TEMPORAL_WORKER_BUILD_ID is not set, but TEMPORAL_DEPLOYMENT_NAME is'];
+  if (buildId && !name) return ['TEMPORAL_DEPLOYMENT_NAME is not set, but TEMPORAL_WORKER_BUILD_ID is'];
+  return [];
+}
+
+function versionOf(deploymentName: string | undefined, buildId: string | undefined): Config['version'] {
+  return deploymentName !== undefined && buildId !== undefined ? { deploymentName, buildId } : undefined;
 }
 
 function readTemporal(

@@ -2,7 +2,7 @@
 /** The worker: configuration → clients → activities → Worker. */
 
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { describeProblem, exitWithProblem } from './client/problem.ts';
 import { readConfig, type Config } from './config.ts';
@@ -35,6 +35,7 @@ async function work(config: Config): Promise<void> {
         namespace: config.temporal.namespace,
         taskQueue: config.taskQueue,
         ...workflowCode(),
+        ...versioning(config),
         activities: createActivities({ datasets: [...DATASETS, ...SHADOWS], store, pool }),
         maxConcurrentActivityTaskExecutions: MAX_LOADS,
         maxConcurrentLocalActivityExecutions: MAX_LOADS,
@@ -50,6 +51,17 @@ async function work(config: Config): Promise<void> {
     store.destroy();
     await pool.end();
   }
+}
+
+/**
+ * Pinned: a run ends by the rules with which it began, those of its dataset too, which live in the worker. It is short,
+ * so an old version has soon nothing left to do.
+ */
+function versioning({ version }: Config): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (!version) return {};
+  return {
+    workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
+  };
 }
 
 /** Archiving relies on the store's conditions: one that ignores them is said once, where the operator looks. */

@@ -5,6 +5,7 @@ import { Context } from '@temporalio/activity';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
 import { framesOf } from '../domain/frames.ts';
 import type { Attempt } from './deps.ts';
+import type { LoadProgress } from './interface.ts';
 
 /**
  * A heartbeat says that the process lives and lets a cancellation through; what stalls inside an attempt is found by
@@ -16,10 +17,13 @@ const HEARTBEAT_MS = 2_000;
 export async function atBoundary<T>(work: (attempt: Attempt) => Promise<T>): Promise<T> {
   const context = Context.current();
   const { workflowExecution } = context.info;
-  const heart = context.info.isLocal ? undefined : setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+  let progress: LoadProgress | undefined;
+  const beat = (): void => context.heartbeat(progress);
+  const heart = context.info.isLocal ? undefined : setInterval(beat, HEARTBEAT_MS);
   try {
     return await work({
       signal: context.cancellationSignal,
+      tell: (now) => (progress = now),
       provenance: {
         workflow_id: workflowExecution?.workflowId ?? '',
         run_id: workflowExecution?.runId ?? '',

@@ -1,6 +1,7 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Pool } from '../postgres/pool.ts';
+import type { LoadProgress } from './interface.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
 
 /** What activities work with. */
@@ -16,6 +17,8 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Recorded in the ledger: workflow and run id. */
   readonly provenance: Readonly<Record<string, string>>;
+  /** Takes what the next heartbeat says; outside Temporal nobody asks. */
+  readonly tell?: (progress: LoadProgress) => void;
 }
 
 /** Finds a dataset by name. */

@@ -42,6 +42,8 @@ export interface ListFilesResult {
   readonly archives: boolean;
   /** What the pages up to and with this one held. */
   readonly seen: ListingSummary;
+  /** Whether the server has Tidemark's search attributes; histories from before they were asked for say nothing. */
+  readonly searchAttributes?: boolean;
 }
 
 /** How rows meet the table: `inOrder` above the watermark; `late` by the version column, the watermark unmoved. */
@@ -52,6 +54,16 @@ export interface LoadFileInput {
   readonly key: string;
   readonly etag: string;
   readonly mode: LoadMode;
+}
+
+/** What the heartbeats of `loadFile` say: how far the object is read. */
+export interface LoadProgress {
+  readonly key: string;
+  /** Bytes of the object, and those read so far; where they are equal, its rows are being merged. */
+  readonly size: number;
+  readonly bytes: number;
+  /** Rows read so far. */
+  readonly rows: number;
 }
 
 export type LoadFileResult =

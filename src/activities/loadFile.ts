@@ -18,12 +18,18 @@ export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attemp
   const { provenance } = attempt;
   const found = await findLoaded(deps.pool, { dataset, file: input, provenance });
   if (found) return found;
+  let size = 0;
   const job: LoadJob = {
     dataset,
     file: input,
     patience: 'bounded',
     provenance,
-    open: () => deps.store.read({ key: input.key, etag: input.etag, signal: attempt.signal }),
+    open: async () => {
+      const body = await deps.store.read({ key: input.key, etag: input.etag, signal: attempt.signal });
+      size = body.size;
+      return body;
+    },
+    onRead: (read) => attempt.tell?.({ key: input.key, size, ...read }),
   };
   return remembering(deps, job, (rejects) => loadLarge(deps, job, attempt.signal, rejects));
 }

@@ -17,7 +17,7 @@ import type { MergeMode } from '../postgres/merge.ts';
 import type { Session } from '../postgres/pool.ts';
 import { openStaging } from '../postgres/stage.ts';
 import type { RowEnd } from '../rows/copyBlock.ts';
-import { readChangeFile } from '../rows/readFile.ts';
+import { readChangeFile, type ReadSoFar } from '../rows/readFile.ts';
 import type { Reading, Reject } from '../rows/row.ts';
 import type { ZoneHistory } from '../rows/zone.ts';
 import type { Deps } from './deps.ts';
@@ -30,6 +30,8 @@ export interface LoadJob {
   readonly provenance: Readonly<Record<string, string>>;
   /** Opens the object; called once PostgreSQL is ready for rows, so that no body is left unread. */
   open(): Promise<{ readonly chunks: AsyncIterable<Buffer> }>;
+  /** Hears how far the object is read. */
+  readonly onRead?: (read: ReadSoFar) => void;
 }
 
 /**
@@ -109,14 +111,21 @@ function applyInput(
 
 /** Reads the object into a COPY and ends it. @throws TidemarkFailure where the file is not one to be applied */
 async function readInto(
-  { dataset, open }: LoadJob,
+  { dataset, open, onRead }: LoadJob,
   zone: ZoneHistory,
   copy: CopyIn,
   rejects: Reject[],
   rowEnd?: RowEnd,
 ): Promise<{ reading: Reading; staged: number }> {
   const { chunks } = await open();
-  const reading = await readChangeFile({ dataset, zone, chunks, sink: copy, ...(rowEnd && { rowEnd }) });
+  const reading = await readChangeFile({
+    dataset,
+    zone,
+    chunks,
+    sink: copy,
+    ...(rowEnd && { rowEnd }),
+    ...(onRead && { onRead }),
+  });
   refuse(dataset, reading, rejects);
   return { reading, staged: await copy.finish() };
 }

@@ -9,6 +9,7 @@ import {
 import type { Dataset } from '../datasets/dataset.ts';
 import type { ingestDataset } from '../workflows/ingestDataset.ts';
 import { scheduleId, WORKFLOW_TYPE } from './openRun.ts';
+import { startAttributes, type StartAttributes } from './searchAttributes.ts';
 
 type Action = ScheduleOptionsStartWorkflowAction<typeof ingestDataset>;
 
@@ -21,7 +22,8 @@ export async function applySchedule(
   dataset: Dataset,
   taskQueue: string,
 ): Promise<'created' | 'updated'> {
-  const definition = define(dataset, taskQueue);
+  const attributes = await startAttributes(client, dataset.name);
+  const definition = define(dataset, taskQueue, attributes);
   const id = scheduleId(dataset.name);
   try {
     await client.schedule.create({ scheduleId: id, ...definition });
@@ -33,7 +35,11 @@ export async function applySchedule(
   return 'updated';
 }
 
-function define(dataset: Dataset, taskQueue: string): Omit<ScheduleUpdateOptions<Action>, 'state'> {
+function define(
+  dataset: Dataset,
+  taskQueue: string,
+  attributes: StartAttributes,
+): Omit<ScheduleUpdateOptions<Action>, 'state'> {
   return {
     // The server keeps calendars only; the comment tells which expression they are.
     spec: { cronExpressions: [`${dataset.cron} # ${dataset.cron}`], timezone: dataset.timeZone },
@@ -45,6 +51,7 @@ function define(dataset: Dataset, taskQueue: string): Omit<ScheduleUpdateOptions
       taskQueue,
       args: [{ dataset: dataset.name }],
       staticSummary: `${dataset.name}: load what is pending`,
+      ...attributes,
     },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCHUP_WINDOW },
   };

@@ -9,8 +9,11 @@ import { appliedSince, newestDeed, type AppliedFile } from '../postgres/progress
 import type { KeyList } from '../domain/listing.ts';
 import type { ingestDataset } from '../workflows/ingestDataset.ts';
 import type { IngestResult } from '../workflows/run.ts';
+import { askLoading } from './loading.ts';
 import type { RunRef } from './openRun.ts';
 import { Problem } from './problem.ts';
+import { progressDisplay } from './progressDisplay.ts';
+import { RunProgress } from './runProgress.ts';
 import { count, counted, note, print, printable, printJson } from './terminal.ts';
 
 /** Often enough to look alive, seldom enough to cost nothing. */
@@ -29,6 +32,8 @@ export interface FollowInput {
   /** The ledger row after which files are progress; `undefined` to show none. */
   readonly since: number | undefined;
   readonly json: boolean;
+  /** Tells the files that are still to be loaded, with their sizes. */
+  readonly pending?: (progress: RunProgress) => Promise<void>;
 }
 
 /** Where in the ledger progress begins; `undefined` where PostgreSQL cannot be asked, which is no reason not to start. */
@@ -53,7 +58,8 @@ export async function followRun(client: Client, db: Queryable, input: FollowInpu
   const interrupt = (): void => interrupted.abort();
   process.on('SIGINT', interrupt);
   const ended = new AbortController();
-  const telling = since === undefined ? undefined : tellProgress(db, dataset, since, ended.signal);
+  const telling =
+    since === undefined ? undefined : tellProgress({ client, db, input, since, ended: ended.signal });
   try {
     const handle = client.workflow.getHandle<typeof ingestDataset>(run.workflowId, run.runId);
     const end = await outcomeOf(client.withAbortSignal(interrupted.signal, () => handle.result()));
@@ -77,25 +83,45 @@ async function outcomeOf(waiting: Promise<IngestResult>): Promise<Outcome> {
   }
 }
 
-/** Prints files as they are applied. It is an extra: where PostgreSQL cannot tell, the wait goes on without. */
-async function tellProgress(
-  db: Queryable,
-  dataset: Dataset,
-  since: number,
-  ended: AbortSignal,
-): Promise<void> {
+interface Telling {
+  readonly client: Client;
+  readonly db: Queryable;
+  readonly input: FollowInput;
+  readonly since: number;
+  readonly ended: AbortSignal;
+}
+
+/** Shows how far the run is, and each file as it is applied. It is an extra: where it fails, the wait goes on without. */
+async function tellProgress({ client, db, input, since, ended }: Telling): Promise<void> {
+  const display = progressDisplay();
+  const progress = new RunProgress();
+  const files: AppliedFile[] = [];
   try {
+    // The run does not wait for a listing, and without one there is only no total.
+    void input.pending?.(progress).catch(() => undefined);
     let last = since;
     for (let over = false; !over;) {
       over = await aborted(ended, PROGRESS_MS);
-      const files = await appliedSince(db, { dataset: dataset.name, id: last });
-      for (const file of files.slice(0, MAX_LINES)) print(progressLine(file));
-      if (files.length > MAX_LINES) print(`… and ${counted(files.length - MAX_LINES, 'more file')}`);
-      last = files.at(-1)?.id ?? last;
+      const applied = await appliedSince(db, { dataset: input.dataset.name, id: last });
+      for (const { key } of applied) progress.applied(key);
+      files.push(...applied);
+      last = applied.at(-1)?.id ?? last;
+      if (display.live || over) {
+        if (files.length > 0) display.clear();
+        printFiles(files.splice(0));
+      }
+      if (!over) display.show(progress.line(await askLoading(client, input.run.workflowId)));
     }
   } catch {
-    note('no more progress to show: PostgreSQL cannot be asked; the run goes on');
+    note('no more progress to show: PostgreSQL or Temporal cannot be asked; the run goes on');
+  } finally {
+    display.clear();
   }
+}
+
+function printFiles(files: readonly AppliedFile[]): void {
+  for (const file of files.slice(0, MAX_LINES)) print(progressLine(file));
+  if (files.length > MAX_LINES) print(`… and ${counted(files.length - MAX_LINES, 'more file')}`);
 }
 
 /** Waits for the signal at most this long. @returns whether it came */

@@ -4,7 +4,10 @@ import type { Dataset } from '../datasets/dataset.ts';
 import type { ingestDataset } from '../workflows/ingestDataset.ts';
 import { datasetNamed } from './datasetNamed.ts';
 import { followRun, progressBegin } from './followRun.ts';
+import { listLive } from './liveListing.ts';
 import { findOpenRun, manualId, WORKFLOW_TYPE, type RunRef } from './openRun.ts';
+import type { RunProgress } from './runProgress.ts';
+import { startAttributes } from './searchAttributes.ts';
 import { withServers, type Servers } from './servers.ts';
 import { note, print, printable, printJson } from './terminal.ts';
 
@@ -42,13 +45,29 @@ async function start(servers: Servers, dataset: Dataset, options: StartOptions):
   await sayWhereNobodyWorks(client, servers.config.taskQueue);
   const wait = options.wait === true;
   // Begun before anything is said of it: who reads that it has started may press Ctrl-C.
-  const following = wait ? followRun(client, servers.db, { dataset, run, since, json }) : undefined;
+  const pending = (progress: RunProgress): Promise<void> => tellPending(servers, dataset, progress);
+  const following = wait ? followRun(client, servers.db, { dataset, run, since, json, pending }) : undefined;
   if (!json) {
     print(`${open ? 'attached to the open run' : 'started'} ${printable(workflowId)}, run id ${runId}`);
   } else if (!wait) {
     printJson({ workflowId, runId, attached: open !== undefined });
   }
   await following;
+}
+
+/** Pages of the listing that is looked at for progress: beyond, the total grows as the run goes on. */
+const MAX_PAGES = 10;
+
+/** Lists what the run has before it. */
+async function tellPending(servers: Servers, dataset: Dataset, progress: RunProgress): Promise<void> {
+  let pages = 0;
+  for await (const { files } of listLive(servers, dataset)) {
+    for (const { key, size, state } of files) {
+      const loads = state === 'pending' || (state === 'late' && dataset.latePolicy === 'apply');
+      if (loads) progress.pends(key, size);
+    }
+    if (++pages === MAX_PAGES) return;
+  }
 }
 
 async function startManually(client: Client, dataset: Dataset, taskQueue: string): Promise<RunRef> {
@@ -58,6 +77,7 @@ async function startManually(client: Client, dataset: Dataset, taskQueue: string
     args: [{ dataset: dataset.name }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `${dataset.name}: load what is pending, started by hand`,
+    ...(await startAttributes(client, dataset.name)),
   });
   return { workflowId: handle.workflowId, runId: handle.firstExecutionRunId };
 }

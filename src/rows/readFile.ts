@@ -14,6 +14,12 @@ import type { ZoneHistory } from './zone.ts';
 const KEEP_REJECTS = 100;
 const KEEP_REJECT_BYTES = 64 * 1024;
 
+/** How far a file is read. */
+export interface ReadSoFar {
+  readonly bytes: number;
+  readonly rows: number;
+}
+
 export interface ReadChangeFileInput {
   readonly dataset: Dataset;
   /** The object's bytes, cut anyhow. What it throws is thrown on as it is. */
@@ -26,6 +32,8 @@ export interface ReadChangeFileInput {
   readonly rowEnd?: RowEnd;
   /** How many rejected rows the result holds, default 100. */
   readonly keepRejects?: number;
+  /** Hears how far it is, after each chunk. */
+  readonly onRead?: (read: ReadSoFar) => void;
   /** How records are cut; by default the fastest way that is known. */
   readonly records?: (handler: RecordHandler) => RecordSource;
 }
@@ -44,6 +52,7 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   const rows = new FileRows(input, block);
   const source = (input.records ?? changeFileRecords)((record) => rows.take(record));
 
+  let bytes = 0;
   async function feed(pieces: Iterable<Buffer>): Promise<void> {
     for (const piece of pieces) {
       await source.feed(piece);
@@ -55,10 +64,15 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   }
 
   try {
-    for await (const chunk of input.chunks) await feed(raw.take(chunk));
+    for await (const chunk of input.chunks) {
+      await feed(raw.take(chunk));
+      bytes += chunk.length;
+      input.onRead?.({ bytes, rows: rows.read });
+    }
     await feed(raw.rest());
     await source.end();
     rows.end();
+    input.onRead?.({ bytes, rows: rows.read });
     await block.end();
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
@@ -87,6 +101,11 @@ class FileRows {
     this.zone = zone;
     this.block = block;
     this.keepRejects = keepRejects ?? KEEP_REJECTS;
+  }
+
+  /** Rows read so far. */
+  get read(): number {
+    return this.counts.read;
   }
 
   /** More rows were rejected than the dataset allows. */

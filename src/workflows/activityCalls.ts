@@ -14,6 +14,7 @@ import type {
   ListFilesResult,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
+import { isPlain, nameOf } from './details.ts';
 
 /** The ordinary activities: heartbeating, retried, seen in the UI. */
 export const ordinary = proxyActivities<Activities>({
@@ -70,8 +71,7 @@ export async function list(input: ListFilesInput): Promise<ListFilesResult> {
 /** A page may end with an object of any name, and the UI takes a summary for Markdown: only a change file's is said. */
 function summaryOf({ after }: ListFilesInput): string {
   if (after === undefined) return 'from the first';
-  const name = after.slice(after.lastIndexOf('/') + 1);
-  return /^[\dT-]{19}\.csv$/.test(name) ? `after ${name}` : 'after an object of another name';
+  return isPlain(after) ? `after ${nameOf(after)}` : 'after an object of another name';
 }
 
 /** Waits for an activity, and fails with the one sentence of its own failure instead of Temporal's wrapping. */

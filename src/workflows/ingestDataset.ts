@@ -34,6 +34,7 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
     for (let relists = 0; ;) {
       const page = await list(run.nextPage(PAGE_SIZE));
       run.sees(page);
+      run.setAttributes();
       const end = await take(page.files, run, archiver);
       if (end === 'listAgain' && relists < MAX_RELISTS) {
         relists += 1;
@@ -47,8 +48,12 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
         await continueAsNew<typeof ingestDataset>(run.carriedOn());
       }
     }
+  } catch (error) {
+    run.stops(error);
+    throw error;
   } finally {
     await archiver.settled();
+    run.setAttributes();
   }
   return run.result();
 }
@@ -82,7 +87,7 @@ async function take(files: readonly ListedFile[], run: Run, archiver: Archiver):
 async function loadAll(files: readonly ListedFile[], run: Run, archiver: Archiver): Promise<End> {
   let left = files;
   while (left.length > 0) {
-    const { results, failure } = await loadNext(run.dataset, left);
+    const { results, failure } = await loadNext(run, left);
     const done = left.slice(0, results.length);
     left = left.slice(results.length);
     run.loaded(done, results);

@@ -7,6 +7,8 @@ import type {
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
 import { finalFailure, local, once, ordinary, unwrapped } from './activityCalls.ts';
+import { nameOf, sizeOf } from './details.ts';
+import type { Run } from './run.ts';
 
 /** Up to this listed size, bytes, files are loaded several at a time, each still in a transaction of its own. */
 export const SMALL_FILE_BYTES = 256 * 1024;
@@ -31,17 +33,20 @@ export interface Loaded {
  * Loads the next file, or the next few where they are small. A file that this one try does not load goes to
  * `loadFile`, which retries; a final failure is final in either.
  */
-export async function loadNext(dataset: string, files: readonly ListedFile[]): Promise<Loaded> {
+export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<Loaded> {
+  const { dataset } = run;
   const [first] = files;
   if (!first) return { results: [] };
   const batch = smallBatch(files);
   if (batch.length > 0) {
+    run.loads(batch);
     const tried = await tryOnce(dataset, batch);
     if (tried && (tried.results.length > 0 || tried.failure)) {
       return { results: tried.results, ...(tried.failure && { failure: finalFailure(tried.failure) }) };
     }
   }
-  const summary = `${nameOf(first.key)} · ${sizeOf(first.size)}`;
+  run.loads([first]);
+  const summary = summaryOf([first]);
   const input = { dataset, key: first.key, etag: first.etag, mode: modeOf(first) };
   return { results: [await unwrapped(ordinary.loadFile.executeWithOptions({ summary }, [input]))] };
 }
@@ -71,20 +76,15 @@ async function tryOnce(
   }
 }
 
-/** What the UI says of several files. */
+/** What the UI says of one file or several. */
 export function summaryOf(files: readonly ListedFile[]): string {
   const names = [files.at(0), files.at(-1)].map((file) => nameOf(file?.key ?? ''));
-  return files.length === 1 ? (names[0] ?? '') : `${files.length} files, ${names.join(' to ')}`;
+  const size = sizeOf(files.reduce((sum, file) => sum + file.size, 0));
+  return files.length === 1
+    ? `${names[0]} · ${size}`
+    : `${files.length} files, ${names.join(' to ')} · ${size}`;
 }
 
 function modeOf({ state }: ListedFile): LoadMode {
   return state === 'late' ? 'late' : 'inOrder';
-}
-
-function nameOf(key: string): string {
-  return key.slice(key.lastIndexOf('/') + 1);
-}
-
-function sizeOf(bytes: number): string {
-  return bytes < 1024 * 1024 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }

@@ -1,4 +1,4 @@
-import { setCurrentDetails } from '@temporalio/workflow';
+import { ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
 import type {
   ListedFile,
   ListFilesInput,
@@ -8,7 +8,8 @@ import type {
 } from '../activities/interface.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../domain/counts.ts';
 import { addKeys, NOTHING_SEEN, type KeyList, type ListingSummary } from '../domain/listing.ts';
-import { detailsTable, type FileLine } from './details.ts';
+import { setAttributes } from './attributes.ts';
+import { detailsTable, isPlain, type DetailsInput, type FileLine } from './details.ts';
 
 /** What a run is started with: `{"dataset":"inc"}`. */
 export interface IngestInput {
@@ -67,7 +68,10 @@ export class Run {
   #seenWithPage: ListingSummary = NOTHING_SEEN;
   #loadsHere = 0;
   #archives = true;
+  #hasAttributes = false;
   #lines: readonly FileLine[] = [];
+  #loading: readonly ListedFile[] = [];
+  #stop: DetailsInput['stop'];
 
   constructor(input: IngestInput) {
     this.dataset = input.dataset;
@@ -88,6 +92,7 @@ export class Run {
   sees(page: ListFilesResult): void {
     this.#seenWithPage = page.seen;
     this.#archives = page.archives;
+    this.#hasAttributes = page.searchAttributes === true;
     if (page.watermark !== undefined) this.#progress = { ...this.#progress, watermark: page.watermark };
     this.#show();
   }
@@ -97,9 +102,31 @@ export class Run {
     this.#progress = { ...this.#progress, seen: page.seen, ...(next !== undefined && { after: next }) };
   }
 
+  /** Where the server has search attributes, the run is found by its dataset and its watermark. */
+  setAttributes(): void {
+    if (this.#hasAttributes) setAttributes(this.dataset, this.#progress.watermark);
+  }
+
+  /** Takes note of files that are now being loaded. */
+  loads(files: readonly ListedFile[]): void {
+    this.#loading = files;
+    this.#show();
+  }
+
+  /** Takes note of what ends the run before its time. */
+  stops(error: unknown): void {
+    this.#loading = [];
+    const place: unknown = error instanceof ApplicationFailure ? error.details?.[0] : undefined;
+    const key = (place as { readonly key?: unknown } | undefined)?.key;
+    if (error instanceof ApplicationFailure && typeof key === 'string' && isPlain(key))
+      this.#stop = { key, kind: error.type ?? 'failed' };
+    this.#show();
+  }
+
   /** Takes note of files and, in the same order, what became of them. */
   loaded(files: readonly ListedFile[], results: readonly LoadFileResult[]): void {
     this.#loadsHere += files.length;
+    this.#loading = [];
     const lines = files.flatMap(({ key }, i) => (results[i] ? [{ key, result: results[i] }] : []));
     this.#lines = [...this.#lines, ...lines].slice(-MAX_LINES);
     for (const result of results) {
@@ -119,6 +146,7 @@ export class Run {
   moved({ moved, notMoved }: MoveFilesResult): void {
     this.#progress = { ...this.#progress, archived: this.#progress.archived + moved };
     this.notMoved(notMoved.map(({ key }) => key));
+    this.#show();
   }
 
   notMoved(keys: readonly string[]): void {
@@ -152,6 +180,17 @@ export class Run {
   }
 
   #show(): void {
-    setCurrentDetails(detailsTable(this.#lines, this.#seenWithPage));
+    const { applied, archived, watermark } = this.#progress;
+    setCurrentDetails(
+      detailsTable({
+        done: this.#lines,
+        loading: this.#loading,
+        stop: this.#stop,
+        seen: this.#seenWithPage,
+        applied,
+        archived,
+        watermark,
+      }),
+    );
   }
 }

@@ -39,9 +39,9 @@ export interface Printed {
 /** An attempt outside Temporal. */
 const ATTEMPT = { signal: new AbortController().signal, provenance: {} };
 
-/** Opens a world. It must be closed. */
-export async function openWorld(datasets: readonly Dataset[] = [inc]): Promise<World> {
-  const parts = await shared();
+/** Opens a world, on the shared servers where no others are given. It must be closed. */
+export async function openWorld(datasets: readonly Dataset[] = [inc], others?: Shared): Promise<World> {
+  const parts = others ?? (await shared());
   const name = `w${randomBytes(6).toString('hex')}`;
   await parts.admin.unsafe(`create database ${name} template ${TEMPLATE} owner ${ownerOf(parts.stack)}`);
   // Nothing by right of everybody: what the worker's role has not, it lacks.
@@ -76,6 +76,11 @@ export class World {
       pool: createPool(parseDatabaseUrl(url), 8),
       store: createObjectStore({ bucket: name, forcePathStyle: true }),
     };
+  }
+
+  /** The URL of the world's database as the owner of the tables. */
+  get ownerUrl(): string {
+    return databaseUrl(this.shared.stack, this.name);
   }
 
   get dataset(): Dataset {
