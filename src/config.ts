@@ -7,6 +7,7 @@
 
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
+import { ALERT_LIMITS } from './domain/alerts.ts';
 import { parseDatabaseUrl, type PostgresAddress } from './postgres/address.ts';
 
 /** What to reach and how. */
@@ -24,6 +25,10 @@ export interface Config {
   readonly taskQueue: string;
   /** Where metrics and health are served; absent: nowhere. */
   readonly httpPort: number | undefined;
+  /** On which address; absent: on all. */
+  readonly httpHost: string | undefined;
+  /** Whom to tell of alerts; absent: nobody. */
+  readonly webhook: { readonly url: URL; readonly secret?: string; readonly silentAfter: number } | undefined;
 }
 
 /** All that is wrong with the environment, in one message. */
@@ -73,6 +78,14 @@ const Environment = z.object({
     .min(0, 'is no port')
     .max(65_535, 'is no port')
     .optional(),
+  TIDEMARK_HTTP_HOST: z.string().optional(),
+  TIDEMARK_WEBHOOK_URL: z.url({ protocol: /^https?$/, error: 'is no http(s) URL' }).optional(),
+  TIDEMARK_WEBHOOK_SECRET: z.string().min(16, 'is shorter than 16 characters').optional(),
+  TIDEMARK_SILENT_AFTER: z.coerce
+    .number({ error: 'is no number of seconds' })
+    .int('is no whole number of seconds')
+    .min(60, 'is less than 60 seconds')
+    .default(ALERT_LIMITS.silentAfter),
 });
 
 /**
@@ -101,7 +114,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     temporal,
     taskQueue: values.TIDEMARK_TASK_QUEUE,
     httpPort: values.TIDEMARK_HTTP_PORT,
+    httpHost: values.TIDEMARK_HTTP_HOST,
+    webhook: webhookOf(values),
   });
+}
+
+function webhookOf(values: z.infer<typeof Environment>): Config['webhook'] {
+  const { TIDEMARK_WEBHOOK_URL: url, TIDEMARK_WEBHOOK_SECRET: secret } = values;
+  if (url === undefined) return undefined;
+  const silentAfter = values.TIDEMARK_SILENT_AFTER;
+  return { url: new URL(url), silentAfter, ...(secret !== undefined && { secret }) };
 }
 
 /** Half a pair of credentials is a mistake; none may be right (an instance's role). */
