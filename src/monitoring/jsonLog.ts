@@ -22,7 +22,9 @@ export function jsonLine({ level, message, timestampNanos, meta = {} }: LogEntry
     dataset = place['dataset'],
     key = place['key'],
     workflowId,
-    runId,
+    // The SDK has two words for it, one in activities and one in workflows.
+    workflowRunId,
+    runId = workflowRunId,
     ...rest
   } = meta as Record<string, unknown>;
   const kept = Object.fromEntries(Object.entries(rest).filter(([name]) => !LEFT_OUT.has(name)));

@@ -141,7 +141,7 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
     assert.equal(await number('tidemark_files{state="pending"}'), 0);
     assert.ok((await number('tidemark_freshness_seconds')) > 0);
     assert.ok((await number('tidemark_last_check_age_seconds')) < 60);
-    assert.ok((await number('temporal_request_total{operation="PollWorkflowTaskQueue"}')) > 0);
+    assert.ok((await number('temporal_request_total{operation="RespondWorkflowTaskCompleted"}')) > 0);
     const metrics = (await get('/metrics')).body;
     const series = metrics.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
     assert.ok(series < 1_500, `${series} series`);
