@@ -30,21 +30,27 @@ async function work(config: Config): Promise<void> {
     metrics: config.httpPort !== undefined,
     log: process.stderr.isTTY ? 'plain' : 'json',
   });
-  const running: Running = {};
-  const monitoring = await startMonitoring({
-    config,
-    datasets: DATASETS,
-    health: {
-      worker: () => running.worker?.getState() ?? 'STARTING',
-      temporal: () => askTemporal(config, running),
-    },
-    temporalPort,
-    log: Runtime.instance().logger,
-  });
+  const runtime = Runtime.instance();
   try {
-    await workMonitored(config, monitoring, running);
+    const running: Running = {};
+    const monitoring = await startMonitoring({
+      config,
+      datasets: DATASETS,
+      health: {
+        worker: () => running.worker?.getState() ?? 'STARTING',
+        temporal: () => askTemporal(config, running),
+      },
+      temporalPort,
+      log: runtime.logger,
+    });
+    try {
+      await workMonitored(config, monitoring, running);
+    } finally {
+      await monitoring.close();
+    }
   } finally {
-    await monitoring.close();
+    // Without a worker nobody else ends it, and its log keeps the process from ending.
+    await runtime.shutdown();
   }
 }
 

@@ -1,6 +1,7 @@
 /** The log as JSON lines on stderr, one event each, for whatever collects them. */
 
 import { DefaultLogger, type LogEntry } from '@temporalio/worker';
+import { printable } from '../client/terminal.ts';
 import { framesOf } from '../domain/frames.ts';
 
 /** A logger for the runtime. */
@@ -29,7 +30,11 @@ export function jsonLine({ level, message, timestampNanos, meta = {} }: LogEntry
   } = meta as Record<string, unknown>;
   const kept = Object.fromEntries(Object.entries(rest).filter(([name]) => !LEFT_OUT.has(name)));
   const line = { time, level, message, dataset, key, workflowId, runId, ...kept, ...saidOf(error) };
-  return `${JSON.stringify(line, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}\n`;
+  const text = JSON.stringify(line, (_name, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
+  // What JSON lets through and a terminal obeys is written as JSON's own escape: the same document.
+  return `${printable(text)}\n`;
 }
 
 /** Our failures carry where they happened. */
