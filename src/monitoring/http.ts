@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { TidemarkFailure } from '../domain/failures.ts';
 
 /** What a path answers. */
 export interface Answer {
@@ -25,7 +26,7 @@ const MAX_CONNECTIONS = 64;
 /** For a request to arrive, milliseconds. */
 const REQUEST_MS = 5_000;
 
-/** Listens. @param host absent: on all addresses. Fails with the system's error where the port is not to be had. */
+/** Listens. @param host absent: on all addresses. @throws TidemarkFailure BadRequest where the port is not to be had */
 export async function listen(
   { port, host }: { readonly port: number; readonly host: string | undefined },
   routes: Routes,
@@ -36,7 +37,17 @@ export async function listen(
   );
   server.maxConnections = MAX_CONNECTIONS;
   server.listen(port, host);
-  await once(server, 'listening');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? { code: String(error.code) } : {};
+    throw new TidemarkFailure(
+      'BadRequest',
+      `cannot serve metrics and health on port ${port}`,
+      code,
+      'Check TIDEMARK_HTTP_PORT and TIDEMARK_HTTP_HOST',
+    );
+  }
   return {
     port: (server.address() as AddressInfo).port,
     close: async () => {

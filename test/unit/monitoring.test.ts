@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { ApplicationFailure } from '@temporalio/common';
 import { DATASETS } from '../../src/datasets/index.ts';
+import { listen } from '../../src/monitoring/http.ts';
 import { jsonLine } from '../../src/monitoring/jsonLog.ts';
 import { missedChecks } from '../../src/monitoring/missedChecks.ts';
 
@@ -23,6 +24,20 @@ describe('missed checks', () => {
 
   it('can be counted for every dataset', () => {
     for (const dataset of DATASETS) assert.equal(missedChecks(dataset, at('08:00:00'), at('08:00:00')), 0);
+  });
+});
+
+describe('the endpoint', () => {
+  it('whose port is taken says so, and what to check', async () => {
+    const first = await listen({ port: 0, host: '127.0.0.1' }, {});
+    try {
+      await assert.rejects(listen({ port: first.port, host: '127.0.0.1' }, {}), {
+        kind: 'BadRequest',
+        message: `cannot serve metrics and health on port ${first.port} [EADDRINUSE]. Check TIDEMARK_HTTP_PORT and TIDEMARK_HTTP_HOST`,
+      });
+    } finally {
+      await first.close();
+    }
   });
 });
 
