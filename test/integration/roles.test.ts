@@ -147,7 +147,7 @@ describe('the roles, on a server that has none', function () {
       applied: await migrations(),
       present: 0,
     });
-    assert.deepEqual(await applied('plain'), { applied: [], present: 3 });
+    assert.deepEqual(await applied('plain'), { applied: [], present: (await migrations()).length });
   });
 
   it('an owner without temporary tables for everybody still grants them to the worker', async () => {
