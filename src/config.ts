@@ -7,6 +7,7 @@
 
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
+import { ALERT_LIMITS } from './domain/alerts.ts';
 import { parseDatabaseUrl, type PostgresAddress } from './postgres/address.ts';
 
 /** What to reach and how. */
@@ -28,6 +29,10 @@ export interface Config {
   readonly httpPort: number | undefined;
   /** Base URL of Temporal's web UI, for links; absent: guessed where Temporal is on this machine. */
   readonly temporalUi?: string;
+  /** On which address; absent: on all. */
+  readonly httpHost: string | undefined;
+  /** Whom to tell of alerts; absent: nobody. */
+  readonly webhook: { readonly url: URL; readonly secret?: string; readonly silentAfter: number } | undefined;
 }
 
 /** All that is wrong with the environment, in one message. */
@@ -85,6 +90,14 @@ const Environment = z.object({
     .max(65_535, 'is no port')
     .optional(),
   TIDEMARK_TEMPORAL_UI: z.url({ protocol: /^https?$/, error: 'is no http(s) URL' }).optional(),
+  TIDEMARK_HTTP_HOST: z.string().optional(),
+  TIDEMARK_WEBHOOK_URL: z.url({ protocol: /^https?$/, error: 'is no http(s) URL' }).optional(),
+  TIDEMARK_WEBHOOK_SECRET: z.string().min(16, 'is shorter than 16 characters').optional(),
+  TIDEMARK_SILENT_AFTER: z.coerce
+    .number({ error: 'is no number of seconds' })
+    .int('is no whole number of seconds')
+    .min(60, 'is less than 60 seconds')
+    .default(ALERT_LIMITS.silentAfter),
 });
 
 /**
@@ -115,7 +128,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     version: versionOf(values.TEMPORAL_DEPLOYMENT_NAME, values.TEMPORAL_WORKER_BUILD_ID),
     httpPort: values.TIDEMARK_HTTP_PORT,
     ...(values.TIDEMARK_TEMPORAL_UI !== undefined && { temporalUi: values.TIDEMARK_TEMPORAL_UI }),
+    httpHost: values.TIDEMARK_HTTP_HOST,
+    webhook: webhookOf(values),
   });
+}
+
+function webhookOf(values: z.infer<typeof Environment>): Config['webhook'] {
+  const { TIDEMARK_WEBHOOK_URL: url, TIDEMARK_WEBHOOK_SECRET: secret } = values;
+  if (url === undefined) return undefined;
+  const silentAfter = values.TIDEMARK_SILENT_AFTER;
+  return { url: new URL(url), silentAfter, ...(secret !== undefined && { secret }) };
 }
 
 /** Half a pair of credentials is a mistake; none may be right (an instance's role). */

@@ -7,6 +7,9 @@ import { createActivities } from './activities/index.ts';
 import { describeProblem, exitWithProblem } from './client/problem.ts';
 import { readConfig, type Config } from './config.ts';
 import { DATASETS, SHADOWS } from './datasets/index.ts';
+import { countedStore } from './monitoring/countedStore.ts';
+import { startMonitoring, type Monitoring } from './monitoring/index.ts';
+import { installRuntime } from './monitoring/runtime.ts';
 import { createPool } from './postgres/pool.ts';
 import { createObjectStore } from './s3/createObjectStore.ts';
 import { probeConditions } from './s3/probe.ts';
@@ -19,31 +22,76 @@ const SHUTDOWN_GRACE = '20 seconds';
 /** A cancellation reaches an attempt with the answer to a heartbeat: the SDK's own limit would hold those back for 24 s. */
 const HEARTBEAT_THROTTLE = '2 seconds';
 
+/** A worker that has not ended by then, whatever holds it, is ended: it leaves no more behind than one that is killed. */
+const SHUTDOWN_MS = 28_000;
+
 async function work(config: Config): Promise<void> {
-  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
-  const store = createObjectStore(config.s3);
+  const temporalPort = await installRuntime({
+    metrics: config.httpPort !== undefined,
+    log: process.stderr.isTTY ? 'plain' : 'json',
+  });
+  const runtime = Runtime.instance();
+  try {
+    const running: Running = {};
+    const monitoring = await startMonitoring({
+      config,
+      datasets: DATASETS,
+      health: {
+        worker: () => running.worker?.getState() ?? 'STARTING',
+        temporal: () => askTemporal(config, running),
+      },
+      temporalPort,
+      log: runtime.logger,
+    });
+    try {
+      await workMonitored(config, monitoring, running);
+    } finally {
+      await monitoring.close();
+    }
+  } finally {
+    // Without a worker nobody else ends it, and its log keeps the process from ending.
+    await runtime.shutdown();
+  }
+}
+
+/** What there is of a worker so far. */
+interface Running {
+  connection?: NativeConnection;
+  worker?: Worker;
+}
+
+async function workMonitored(
+  config: Config,
+  { observer, onBytes, drain }: Monitoring,
+  running: Running,
+): Promise<void> {
+  const bare = createObjectStore(config.s3);
+  const store = onBytes ? countedStore(bare, onBytes) : bare;
   const pool = createPool(config.postgres, MAX_LOADS * 3);
   try {
     await pool.query('select 1');
     for (const { changesPrefix } of DATASETS) await store.check({ prefix: changesPrefix });
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
+    running.connection = connection;
     try {
       // Asked first: a worker that is created without its namespace keeps the process from ending.
-      await connection.workflowService.describeNamespace({ namespace: config.temporal.namespace });
+      await askTemporal(config, running);
       const worker = await Worker.create({
         connection,
         namespace: config.temporal.namespace,
         taskQueue: config.taskQueue,
         ...workflowCode(),
         ...versioning(config),
-        activities: createActivities({ datasets: [...DATASETS, ...SHADOWS], store, pool }),
+        activities: createActivities({ datasets: [...DATASETS, ...SHADOWS], store, pool }, observer),
         maxConcurrentActivityTaskExecutions: MAX_LOADS,
         maxConcurrentLocalActivityExecutions: MAX_LOADS,
         shutdownGraceTime: SHUTDOWN_GRACE,
         maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
         defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
       });
-      await Promise.all([worker.run(), warnOfIgnoredConditions(config)]);
+      running.worker = worker;
+      boundShutdown();
+      await Promise.all([worker.run().finally(() => void drain()), warnOfIgnoredConditions(config)]);
     } finally {
       await connection.close();
     }
@@ -62,6 +110,26 @@ function versioning({ version }: Config): Pick<WorkerOptions, 'workerDeploymentO
   return {
     workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' },
   };
+}
+
+/** Fails where Temporal does not answer, or does not know the namespace. */
+async function askTemporal({ temporal: { namespace } }: Config, { connection }: Running): Promise<void> {
+  if (!connection) throw new Error('there is no connection yet');
+  await connection.workflowService.describeNamespace({ namespace });
+}
+
+/** The SDK begins the shutdown; this ends it. */
+function boundShutdown(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) {
+    process.once(signal, () => {
+      setTimeout(() => {
+        process.stderr.write(
+          `tidemark: not drained ${SHUTDOWN_MS / 1000} s after ${signal}; ended as it is\n`,
+        );
+        process.exit(1);
+      }, SHUTDOWN_MS).unref();
+    });
+  }
 }
 
 /** Archiving relies on the store's conditions: one that ignores them is said once, where the operator looks. */

@@ -47,7 +47,7 @@ export async function listFiles(
     enabled: dataset.enabled,
     archives: dataset.archive,
     isFirstPage: input.after === undefined,
-    listing: seen,
+    listing: { ...seen, isWhole: page.next === undefined },
   });
   return {
     files: files.flatMap((file) => toListedFile(dataset, file)),

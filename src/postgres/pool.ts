@@ -27,7 +27,8 @@ export interface PoolLimits {
   readonly stallMs: number;
 }
 
-const LIMITS: PoolLimits = {
+/** A worker's. */
+export const POOL_LIMITS: PoolLimits = {
   connectMs: 10_000,
   queryMs: 15_000,
   preparedMs: 45_000,
@@ -101,7 +102,7 @@ export interface Pool extends Queryable {
 }
 
 /** @param size the most connections open at once, but for the short looks at long statements */
-export function createPool(address: PostgresAddress, size: number, limits: PoolLimits = LIMITS): Pool {
+export function createPool(address: PostgresAddress, size: number, limits: PoolLimits = POOL_LIMITS): Pool {
   const connection = {
     host: address.host,
     port: address.port,

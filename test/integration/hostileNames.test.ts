@@ -75,7 +75,7 @@ describe('names that would be obeyed', function () {
         .split('\n')
         .some((line) => line.includes('[ERROR] forged') && line.startsWith('2026-11-24T00:00')),
     );
-    assert.match(said, /\[INFO\]/);
+    assert.match(said, /"level":"INFO"/);
   });
 
   for (const args of [

@@ -101,7 +101,7 @@ export class WorkerProcess {
 
   /** Resolves when it works. */
   async works(): Promise<void> {
-    await until(START_MS, 'a worker works', () => !this.running || /state: 'RUNNING'/.test(this.#said));
+    await until(START_MS, 'a worker works', () => !this.running || /"state":"RUNNING"/.test(this.#said));
   }
 
   /** SIGTERM; resolves with how it ended. */
