@@ -77,7 +77,7 @@ export function needsOf(datasets: readonly Dataset[]): readonly Need[] {
   return [
     { table: 'import_meta', privilege: 'select' },
     { table: 'import_meta', privilege: 'insert' },
-    { table: 'import_meta', privilege: 'update', columns: ['archived_at', 'metadata'] },
+    { table: 'import_meta', privilege: 'update', columns: ['archived_at'] },
     { table: 'dataset_state', privilege: 'select' },
     { table: 'dataset_state', privilege: 'insert', columns: ['dataset'] },
     {
@@ -95,6 +95,9 @@ export function needsOf(datasets: readonly Dataset[]): readonly Need[] {
     { table: 'import_rejects', privilege: 'select' },
     { table: 'import_rejects', privilege: 'insert' },
     { table: 'dataset_status', privilege: 'select' },
+    { table: 'alerts', privilege: 'select' },
+    { table: 'alerts', privilege: 'insert' },
+    { table: 'webhook_messages', privilege: 'select' },
     ...datasets.flatMap(({ table }) =>
       (['select', 'insert', 'update'] as const).map((privilege) => ({ table, privilege })),
     ),
