@@ -5,6 +5,7 @@
 
 import { LF } from './bytes.ts';
 import type { CsvRecord } from './records.ts';
+import { RecordView } from './recordView.ts';
 
 interface KnownHeader {
   /** All bytes up to the end of its line break. */
@@ -33,14 +34,12 @@ export function rememberHeader(bytes: Buffer, record: CsvRecord): void {
 }
 
 /** A record that stays valid. */
-export function copyOf({ line, count, bytes, first, starts, ends, raw }: CsvRecord): CsvRecord {
-  return {
-    line,
-    count,
-    bytes: Buffer.from(bytes),
-    first: 0,
-    starts: starts.slice(first, first + count),
-    ends: ends.slice(first, first + count),
-    raw: Buffer.from(raw),
-  };
+export function copyOf(record: CsvRecord): CsvRecord {
+  const copy = new RecordView();
+  copy.line = record.line;
+  copy.bytes = Buffer.from(record.bytes);
+  copy.rawBytes = Buffer.from(record.raw);
+  copy.rawEnd = copy.rawBytes.length;
+  for (let field = 0; field < record.count; field += 1) copy.add(record.start(field), record.end(field));
+  return copy;
 }

@@ -6,6 +6,7 @@ const FIRST_CAPACITY = 64;
 export class RecordView implements CsvRecord {
   line = 0;
   count = 0;
+  /** Where its fields begin in `starts` and `ends`. */
   first = 0;
   bytes: Buffer = Buffer.alloc(0);
   starts: Int32Array = new Int32Array(FIRST_CAPACITY);
@@ -14,6 +15,14 @@ export class RecordView implements CsvRecord {
   rawBytes: Buffer = this.bytes;
   rawStart = 0;
   rawEnd = 0;
+
+  start(field: number): number {
+    return this.starts[this.first + field] ?? 0;
+  }
+
+  end(field: number): number {
+    return this.ends[this.first + field] ?? 0;
+  }
 
   get raw(): Buffer {
     return this.rawBytes.subarray(this.rawStart, this.rawEnd);
@@ -29,8 +38,8 @@ export class RecordView implements CsvRecord {
   /** Whether it is a line of white space without quotes: a quoted field is longer in the file than its value. */
   get isBlank(): boolean {
     if (this.count !== 1) return false;
-    const start = this.starts[this.first] ?? 0;
-    const end = this.ends[this.first] ?? 0;
+    const start = this.start(0);
+    const end = this.end(0);
     if (end - start !== this.rawEnd - this.rawStart) return false;
     const first = this.bytes[start] ?? 0;
     // Visible ASCII settles it without a look at the rest.

@@ -9,11 +9,10 @@ export interface CsvRecord {
   readonly line: number;
   /** How many fields it has. */
   readonly count: number;
-  /** Holds the fields, unquoted: field `n` is from `starts[first + n]` to before `ends[first + n]`. */
+  /** Holds the fields, unquoted: field `n`, counted from 0, is from `start(n)` to before `end(n)`. */
   readonly bytes: Buffer;
-  readonly first: number;
-  readonly starts: Int32Array;
-  readonly ends: Int32Array;
+  start(field: number): number;
+  end(field: number): number;
   /** The bytes as they stand in the file, without the line break that ends the record. */
   readonly raw: Buffer;
 }

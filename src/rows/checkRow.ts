@@ -99,8 +99,7 @@ export class RowChecker {
   }
 
   private field(record: CsvRecord, at: number): Cell {
-    const place = record.first + at;
-    return this.cell.set(record.bytes, record.starts[place] ?? 0, record.ends[place] ?? 0);
+    return this.cell.set(record.bytes, record.start(at), record.end(at));
   }
 }
 

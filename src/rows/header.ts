@@ -59,13 +59,10 @@ export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
   };
 }
 
-function namesIn({ bytes, first, starts, ends, count }: CsvRecord): string[] {
+function namesIn(record: CsvRecord): string[] {
   const cell = new Cell();
-  return Array.from({ length: count }, (_, field) =>
-    cell
-      .set(bytes, starts[first + field] ?? 0, ends[first + field] ?? 0)
-      .text()
-      .trim(),
+  return Array.from({ length: record.count }, (_, field) =>
+    cell.set(record.bytes, record.start(field), record.end(field)).text().trim(),
   );
 }
 

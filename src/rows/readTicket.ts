@@ -127,11 +127,11 @@ class TicketRecords {
     });
   }
 
-  private isWanted({ bytes, starts, ends, count }: CsvRecord, { keyField }: HeaderPlan): boolean {
+  private isWanted(record: CsvRecord, { keyField }: HeaderPlan): boolean {
     const { ticket } = this.input;
     // A row cut short may end before the key's place.
-    const at = keyField < count ? keyField : 0;
-    const key = this.cell.set(bytes, starts[at] ?? 0, ends[at] ?? 0).trim();
+    const at = keyField < record.count ? keyField : 0;
+    const key = this.cell.set(record.bytes, record.start(at), record.end(at)).trim();
     return key.length === ticket.length && key.startsWith(ticket);
   }
 }

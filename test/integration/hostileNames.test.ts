@@ -22,7 +22,7 @@ const NAMES = [
 const ALL = NAMES.join('');
 
 /** What may stand in a summary or in details besides words: no bracket, backtick, backslash or control character. */
-const PLAIN = /^[\p{L}\p{N} .,:|*·\n-]*$/u;
+const PLAIN = /^[\p{L}\p{N} \u00a0.,;:|*·\n-]*$/u;
 
 /** Whatever a terminal or a line of a log would obey. */
 const OBEYED = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;

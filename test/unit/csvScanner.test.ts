@@ -12,9 +12,10 @@ async function told(
   chunks: AsyncIterable<Buffer>,
 ): Promise<unknown[]> {
   const found: unknown[] = [];
-  const reader = source(({ line, count, bytes, first, starts, ends, raw }) => {
+  const reader = source((record) => {
+    const { line, count, bytes, raw } = record;
     const fields = Array.from({ length: count }, (_, n) =>
-      bytes.toString('latin1', starts[first + n], ends[first + n]),
+      bytes.toString('latin1', record.start(n), record.end(n)),
     );
     found.push([line, raw.toString('latin1'), ...fields]);
   });
