@@ -36,13 +36,17 @@ export async function exampleVariables(): Promise<Map<string, string>> {
 /** @throws where a variable is not in `.env.example` */
 export async function readCompose(): Promise<Compose> {
   const variables = await exampleVariables();
-  const text = await readFile(new URL('compose.yaml', DOCKER), 'utf8');
-  const filled = text.replaceAll(/\$\{?(\w+)(?::\?[^}]*)?\}?/g, (_all, name: string) => {
-    const value = variables.get(name);
-    if (value === undefined) throw new Error(`${name} is not in .env.example`);
-    return value;
-  });
-  return parse(filled, { merge: true, strict: true }) as Compose;
+  const filled = (text: string): string =>
+    text.replaceAll(/\$\{?(\w+)(?::\?[^}]*)?\}?/g, (_all, name: string) => {
+      const value = variables.get(name);
+      if (value === undefined) throw new Error(`${name} is not in .env.example`);
+      return value;
+    });
+  const parsed: unknown = parse(await readFile(new URL('compose.yaml', DOCKER), 'utf8'), { merge: true });
+  // In values alone, once the document is read.
+  const reviver = (_key: string, value: unknown): unknown =>
+    typeof value === 'string' ? filled(value) : value;
+  return JSON.parse(JSON.stringify(parsed), reviver) as Compose;
 }
 
 /** The environment that a service gets. */
