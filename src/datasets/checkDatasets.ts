@@ -104,31 +104,25 @@ function ruleFaults(dataset: Dataset): readonly string[] {
     if (!/^[^/].*\/$/s.test(dataset[name]))
       faults.push(`${name} must end with a slash, and not begin with one`);
   }
+  const prefixes = prefixesOf(dataset);
+  if (prefixes.some((prefix, i) => overlap([prefix], prefixes.slice(i + 1))))
+    faults.push('its prefixes lie within each other');
   return faults;
 }
 
+/** What one dataset has that only one of the two may have. */
 function conflicts(datasets: readonly Dataset[]): readonly string[] {
-  return datasets
-    .flatMap((dataset, i) =>
-      datasets.slice(0, i).flatMap((other) => {
-        const both = `${JSON.stringify(other.name)} and ${JSON.stringify(dataset.name)}`;
-        return [
-          ...(other.name === dataset.name ? [`two datasets are named ${JSON.stringify(dataset.name)}`] : []),
-          ...(other.table === dataset.table ? [`${both} have the same table ${dataset.table}`] : []),
-          ...(overlap(prefixesOf(other), prefixesOf(dataset))
-            ? [`${both} have prefixes within each other`]
-            : []),
-        ];
-      }),
-    )
-    .concat(
-      datasets.flatMap((dataset) => {
-        const prefixes = prefixesOf(dataset);
-        return prefixes.some((prefix, i) => overlap([prefix], prefixes.slice(i + 1)))
-          ? [`${JSON.stringify(dataset.name)}: its prefixes lie within each other`]
-          : [];
-      }),
-    );
+  return datasets.flatMap((dataset, i) =>
+    datasets.slice(0, i).flatMap((other) => {
+      const both = `${JSON.stringify(other.name)} and ${JSON.stringify(dataset.name)}`;
+      const faults: string[] = [];
+      if (other.name === dataset.name) faults.push(`${both} have the same name`);
+      if (other.table === dataset.table) faults.push(`${both} have the same table ${dataset.table}`);
+      if (overlap(prefixesOf(other), prefixesOf(dataset)))
+        faults.push(`${both} have prefixes within each other`);
+      return faults;
+    }),
+  );
 }
 
 /** A shadow has none of its own. */

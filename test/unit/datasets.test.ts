@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { checkDatasets } from '../../src/datasets/checkDatasets.ts';
 import { crq } from '../../src/datasets/crq.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
@@ -120,13 +121,36 @@ describe('datasets', () => {
     });
 
   it('refuses two of one name, on one table, or under one prefix, and names both', () => {
-    assert.match(faults(inc, { ...other, name: 'inc' }), /^two datasets are named "inc"$/);
+    assert.match(faults(inc, { ...other, name: 'inc' }), /^"inc" and "inc" have the same name$/);
     assert.match(faults(inc, { ...other, table: 'inc' }), /^"inc" and "other" have the same table inc$/);
     assert.match(
       faults(inc, { ...other, changesPrefix: 'automations/' }),
       /^"inc" and "other" have prefixes within each other$/,
     );
   });
+
+  for (const program of ['src/client.ts', 'src/worker.ts'])
+    it(`${program} does not start with a wrong one`, () => {
+      const index = new URL('../../src/datasets/index.ts', import.meta.url).href;
+      const spoil = `import { DATASETS } from '${index}'; DATASETS.push({ ...DATASETS[0], sentinel: '' });`;
+      const { status, stderr } = spawnSync(
+        process.execPath,
+        [
+          '--import',
+          'tsx',
+          '--import',
+          `data:text/javascript,${encodeURIComponent(spoil)}`,
+          program,
+          'status',
+        ],
+        { encoding: 'utf8', env: { PATH: process.env['PATH'] ?? '' } },
+      );
+      assert.equal(status, 1);
+      assert.match(
+        stderr,
+        /^tidemark: definitions of datasets cannot be used: "inc": sentinel is empty.*; "inc" and "inc" have the same name;/,
+      );
+    }).timeout(30_000);
 
   it('names all that is wrong at once', () => {
     assert.equal(
