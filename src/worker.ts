@@ -6,12 +6,13 @@ import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporal
 import { createActivities } from './activities/index.ts';
 import { describeProblem, exitWithProblem } from './client/problem.ts';
 import { readConfig, type Config } from './config.ts';
-import { DATASETS, SHADOWS } from './datasets/index.ts';
+import { checkDatasets } from './datasets/checkDatasets.ts';
+import { DATASETS, ENABLED, SHADOWS } from './datasets/index.ts';
 import { countedStore } from './monitoring/countedStore.ts';
 import { startMonitoring, type Monitoring } from './monitoring/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
 import { createPool } from './postgres/pool.ts';
-import { createObjectStore } from './s3/createObjectStore.ts';
+import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
 import { probeConditions } from './s3/probe.ts';
 
 /** Files loaded side by side, each on a connection of its own; each may want two more for small queries. */
@@ -65,12 +66,12 @@ async function workMonitored(
   { observer, onBytes, drain }: Monitoring,
   running: Running,
 ): Promise<void> {
-  const bare = createObjectStore(config.s3);
+  const bare = createObjectStores(config.s3, DATASETS);
   const store = onBytes ? countedStore(bare, onBytes) : bare;
   const pool = createPool(config.postgres, MAX_LOADS * 3);
   try {
     await pool.query('select 1');
-    for (const { changesPrefix } of DATASETS) await store.check({ prefix: changesPrefix });
+    for (const { changesPrefix } of ENABLED) await store.check({ prefix: changesPrefix });
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;
     try {
@@ -134,14 +135,14 @@ function boundShutdown(): void {
 
 /** Archiving relies on the store's conditions: one that ignores them is said once, where the operator looks. */
 async function warnOfIgnoredConditions({ s3 }: Config): Promise<void> {
-  const archiving = DATASETS.find(({ archive }) => archive);
+  const archiving = ENABLED.find(({ archive }) => archive);
   if (!archiving) return;
   try {
     const {
       read,
       copySource,
       delete: remove,
-    } = await probeConditions(s3, { prefix: archiving.processedPrefix });
+    } = await probeConditions(inBucketOf(archiving, s3), { prefix: archiving.processedPrefix });
     const conditions = { 'GET If-Match': read, 'COPY If-Match': copySource, 'DELETE If-Match': remove };
     const unsafe = Object.entries(conditions).filter(([, state]) => state !== 'honoured');
     if (unsafe.length === 0) return;
@@ -166,6 +167,7 @@ function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsP
 
 let config: Config | undefined;
 try {
+  checkDatasets([...DATASETS, ...SHADOWS]);
   config = readConfig();
   await work(config);
 } catch (error) {

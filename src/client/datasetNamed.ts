@@ -1,4 +1,4 @@
-import { DATASETS, SHADOWS } from '../datasets/index.ts';
+import { DATASETS, ENABLED, SHADOWS } from '../datasets/index.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { Problem } from './problem.ts';
 import { printable } from './terminal.ts';
@@ -18,8 +18,13 @@ export function datasetNamed(name: string, datasets: readonly Dataset[] = DATASE
   throw new Problem(`there is no dataset ${printable(name.slice(0, MAX_SHOWN))}; known: ${known}`);
 }
 
-/** The named dataset, or all of them. */
+/** The named dataset, or all that are enabled: another has to be named. */
 export function datasetsNamed(name: string | undefined): readonly Dataset[] {
+  return name === undefined ? ENABLED : [datasetNamed(name)];
+}
+
+/** The named dataset, or all of them: one that was switched off may still have its Schedule. */
+export function scheduledDatasets(name: string | undefined): readonly Dataset[] {
   return name === undefined ? DATASETS : [datasetNamed(name)];
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { ConfigError, readConfig } from '../config.ts';
-import { DATASETS } from '../datasets/index.ts';
+import { DATASETS, ENABLED } from '../datasets/index.ts';
 import { checkClocks } from './doctor/clocks.ts';
 import { bounded, type Finding, Findings, type Level } from './doctor/finding.ts';
 import { checkPostgres, type PostgresClock } from './doctor/postgres.ts';
@@ -61,7 +61,7 @@ async function examine({ config, temporal }: Servers): Promise<readonly Finding[
     bounded('postgres', config, (findings) =>
       checkPostgres({ config, datasets, clock: clocks.postgres }, findings),
     ),
-    bounded('s3', config, (findings) => checkS3({ config, datasets, clock: clocks.s3 }, findings)),
+    bounded('s3', config, (findings) => checkS3({ config, datasets: ENABLED, clock: clocks.s3 }, findings)),
     bounded('temporal', config, (findings) =>
       checkTemporal({ config, datasets, connect: temporal }, findings),
     ),

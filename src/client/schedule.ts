@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { applySchedule } from './applySchedule.ts';
 import { confirm } from './confirm.ts';
-import { datasetsNamed, enabledDatasets } from './datasetNamed.ts';
+import { enabledDatasets, scheduledDatasets } from './datasetNamed.ts';
 import { listSchedules } from './listSchedules.ts';
 import { scheduleId } from './openRun.ts';
 import { Problem } from './problem.ts';
@@ -38,7 +38,7 @@ export function addSchedule(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ tidemark schedule list')
     .action((name: string | undefined, options: { json?: boolean }) =>
       withServers(async (servers) =>
-        listSchedules(await servers.temporal(), datasetsNamed(name), options.json === true),
+        listSchedules(await servers.temporal(), scheduledDatasets(name), options.json === true),
       ),
     );
   addDeed(
@@ -94,10 +94,10 @@ function addDeed(schedule: Command, verb: string, summary: string, done: string,
   if (verb === 'delete') command.option('--yes', 'do it without asking; without a terminal nobody is asked');
   command.action((name: string | undefined, options: DeedOptions) =>
     withServers(async (servers) => {
-      const datasets = datasetsNamed(name);
+      const datasets = scheduledDatasets(name);
       if (verb === 'delete') {
         const ids = datasets.map((dataset) => scheduleId(dataset.name)).join(', ');
-        await confirm({ what: `Will be deleted: ${ids}`, yes: options.yes, unattended: 'goOn' });
+        await confirm({ what: `Will be deleted, where there: ${ids}`, yes: options.yes, unattended: 'goOn' });
       }
       const ids = await doToEach(servers, name, (handle) => deed(handle, options.reason));
       if (options.json === true) printJson({ schedules: ids.map((id) => ({ id, done })) });
@@ -120,7 +120,7 @@ async function doToEach(
 ): Promise<readonly string[]> {
   const client = await servers.temporal();
   const ids: string[] = [];
-  for (const dataset of datasetsNamed(name)) {
+  for (const dataset of scheduledDatasets(name)) {
     const id = scheduleId(dataset.name);
     try {
       await deed(client.schedule.getHandle(id));

@@ -2,9 +2,10 @@
 
 import { Client, Connection } from '@temporalio/client';
 import { readConfig, type Config } from '../config.ts';
+import { DATASETS } from '../datasets/index.ts';
 import { openDatabase, type Database } from '../postgres/database.ts';
 import { createPool, type Pool } from '../postgres/pool.ts';
-import { createObjectStore } from '../s3/createObjectStore.ts';
+import { createObjectStores } from '../s3/createObjectStores.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
 import { exitWithProblem, TemporalUnreachable } from './problem.ts';
 
@@ -44,7 +45,7 @@ function openServers(config: Config, closing: (() => Promise<void>)[]): Servers 
     config,
     db,
     store: once(() => {
-      const store = createObjectStore(config.s3);
+      const store = createObjectStores(config.s3, DATASETS);
       closing.push(async () => store.destroy());
       return store;
     }),

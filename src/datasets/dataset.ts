@@ -1,18 +1,35 @@
 /** What a dataset is: the shape of its files, its table and its rules. Plain data. */
 
 /** The type of a stored column: decides the one pattern that its values must match (docs/semantics.md). */
-export type ColumnType = 'text' | 'timestamptz' | 'date' | 'double precision' | 'numeric' | 'boolean';
+export type ColumnType = (typeof COLUMN_TYPES)[number];
+
+export const COLUMN_TYPES = [
+  'text',
+  'timestamptz',
+  'date',
+  'double precision',
+  'numeric',
+  'boolean',
+] as const;
 
 /** One stored column, of the same name in the file's header and in the table. */
-export interface Column {
-  readonly type: ColumnType;
-  /** What a value that does not match does: refuse the row, or store NULL instead and count it. Default `reject`. */
-  readonly onInvalid?: 'reject' | 'null';
+export type Column = TextColumn | TypedColumn;
+
+interface TextColumn {
+  readonly type: 'text';
   /**
    * A text column's canonical values. A value is trimmed, its inner white space collapsed (with `separators` also
    * `_` and `-` as spaces), and matched without case; an unknown value is kept so, and counted.
    */
   readonly canonical?: { readonly values: readonly string[]; readonly separators: boolean };
+  readonly onInvalid?: never;
+}
+
+interface TypedColumn {
+  readonly type: Exclude<ColumnType, 'text'>;
+  /** What a value that does not match does: refuse the row, or store NULL instead and count it. Default `reject`. */
+  readonly onInvalid?: 'reject' | 'null';
+  readonly canonical?: never;
 }
 
 /** A dataset's definition. */
@@ -20,6 +37,8 @@ export interface Dataset {
   readonly name: string;
   /** Whether it has a Schedule. */
   readonly enabled: boolean;
+  /** Where its objects lie; default the configuration's `S3_BUCKET`. No other dataset has its prefixes, in any bucket. */
+  readonly bucket?: string;
   readonly changesPrefix: string;
   readonly processedPrefix: string;
   readonly skippedPrefix: string;
@@ -31,12 +50,12 @@ export interface Dataset {
   readonly versionColumn: string;
   /** All stored columns, the primary key among them, in the order of the table. */
   readonly columns: Readonly<Record<string, Column>>;
-  /** The flag column whose true rows are dropped; never stored. */
-  readonly alarmColumn: string;
+  /** The flag column whose true rows are dropped; never stored. Default none. */
+  readonly alarmColumn?: string;
   /** Columns of the file that must be there and are not stored. */
   readonly droppedColumns: readonly string[];
-  /** A row whose primary key starts so is the exporter's truncation sentinel. */
-  readonly sentinel: string;
+  /** A row whose primary key starts so is the exporter's truncation sentinel. Default none. */
+  readonly sentinel?: string;
   /** Rows that may be rejected before the file fails. */
   readonly maxRejects: number;
   /** The fewest rows (read) that a baseline has; 0 for none. */

@@ -2,6 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { crq } from '../datasets/crq.ts';
+import type { Dataset } from '../datasets/dataset.ts';
 import { inc } from '../datasets/inc.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Database } from './database.ts';
@@ -15,9 +17,9 @@ const LOCK = 7_223_062_114;
 /** The migration that makes our own `tickets.import_meta`. */
 const LEDGER = '0001_ledger.sql';
 
-/** The migration that makes `tickets.inc`, which an older loader may have made. */
-const INC = '0002_inc.sql';
-const CREATE = /^create table(?= tickets\.inc )/m;
+/** The migrations that make a target table which an older loader may have made. */
+const TARGETS: Readonly<Record<string, Dataset>> = { '0002_inc.sql': inc, '0007_crq.sql': crq };
+const CREATE = /^create table(?= )/m;
 
 const FILES = new URL('../../migrations/', import.meta.url);
 
@@ -64,9 +66,9 @@ export async function migrate(db: Database, who?: string): Promise<MigrateResult
           'Restore the file; a change is a new migration',
         );
       }
-      await tx.query(
-        name === INC && (await takeTable(tx, inc)) ? text.replace(CREATE, '$& if not exists') : text,
-      );
+      const target = TARGETS[name];
+      const taken = target !== undefined && (await takeTable(tx, target));
+      await tx.query(taken ? text.replace(CREATE, '$& if not exists') : text);
       await tx.query(`insert into tickets.schema_migrations (name, sha256) values ($1, $2)`, [name, sha256]);
       applied.push(name);
     }

@@ -48,7 +48,7 @@ interface RowCheckerInput {
 export class RowChecker {
   private readonly plan: HeaderPlan;
   private readonly out: CopyBlock;
-  private readonly sentinel: Buffer;
+  private readonly sentinel: Buffer | undefined;
   private readonly noFlag: Refusal;
   private readonly odd = new OddValues();
   private readonly columns: readonly ColumnReader[];
@@ -59,8 +59,8 @@ export class RowChecker {
     this.plan = plan;
     this.out = out;
     this.counts = counts;
-    this.sentinel = Buffer.from(dataset.sentinel);
-    this.noFlag = { reason: REASONS.boolean, column: dataset.alarmColumn };
+    this.sentinel = dataset.sentinel === undefined ? undefined : Buffer.from(dataset.sentinel);
+    this.noFlag = { reason: REASONS.boolean, column: dataset.alarmColumn ?? '' };
     const readers = cellReaders(zone);
     this.columns = plan.columns.map((planned) =>
       planned.name === dataset.primaryKey
@@ -73,13 +73,20 @@ export class RowChecker {
   check(record: CsvRecord): Verdict {
     if (this.isSentinel(record)) return 'sentinel';
     if (record.count !== this.plan.fields) return { reason: wrongCount(record.count, this.plan.fields) };
-    const flag = this.field(record, this.plan.alarmField).trim();
-    const alarm = flag.length > 0 && readFlag(flag);
+    const alarm = this.isAlarm(record);
     if (alarm === undefined) return this.noFlag;
     return alarm ? 'alarm' : this.write(record);
   }
 
+  /** Undefined where the flag is none. */
+  private isAlarm(record: CsvRecord): boolean | undefined {
+    if (this.plan.alarmField < 0) return false;
+    const flag = this.field(record, this.plan.alarmField).trim();
+    return flag.length > 0 && readFlag(flag);
+  }
+
   private isSentinel(record: CsvRecord): boolean {
+    if (this.sentinel === undefined) return false;
     // A row cut short may end before the key's place: its first field then says what it is.
     const at = this.plan.keyField < record.count ? this.plan.keyField : 0;
     return this.field(record, at).trim().startsWith(this.sentinel);

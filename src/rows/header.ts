@@ -21,6 +21,7 @@ export interface HeaderPlan {
   /** The stored columns, in the order of the dataset. */
   readonly columns: readonly PlannedColumn[];
   readonly keyField: number;
+  /** -1 where the dataset has no such column. */
   readonly alarmField: number;
   /** Names that the dataset does not know, as the file has them; users' text. */
   readonly unknownColumns: readonly string[];
@@ -38,7 +39,9 @@ export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
   const found = namesIn(header);
   const { line } = header;
   const stored = Object.entries(dataset.columns);
-  const expected = [...stored.map(([name]) => name), dataset.alarmColumn, ...dataset.droppedColumns];
+  const { alarmColumn } = dataset;
+  const alarm = alarmColumn === undefined ? [] : [alarmColumn];
+  const expected = [...stored.map(([name]) => name), ...alarm, ...dataset.droppedColumns];
 
   const missing = expected.filter((name) => !found.includes(name));
   if (missing.length > 0) throw mismatch('the header lacks what the dataset needs', missing, line);
@@ -50,7 +53,7 @@ export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
     fields: found.length,
     columns: stored.map(([name, column]) => ({ name, column, field: found.indexOf(name) })),
     keyField: found.indexOf(dataset.primaryKey),
-    alarmField: found.indexOf(dataset.alarmColumn),
+    alarmField: alarmColumn === undefined ? -1 : found.indexOf(alarmColumn),
     unknownColumns: found.filter((name) => !known.has(name)).slice(0, MAX_UNKNOWN),
     columnName(field) {
       const name = found[field];

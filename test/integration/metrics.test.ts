@@ -131,14 +131,17 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
         ['inc', 'delta', '1'],
       ],
     );
-    assert.equal(await number('tidemark_rows_total{outcome="read"}'), 3);
-    assert.equal(await number('tidemark_rows_total{outcome="updated"}'), 1);
+    assert.equal(await number('tidemark_rows_total{dataset="inc", outcome="read"}'), 3);
+    assert.equal(await number('tidemark_rows_total{dataset="inc", outcome="updated"}'), 1);
     assert.equal(await number('tidemark_load_seconds_count'), 2);
     assert.ok((await number('tidemark_read_bytes_total')) > 100);
     await prometheus.until('tidemark_moves_total{outcome="moved"}', ([sample]) => sample?.value[1] === '2');
-    await prometheus.until('tidemark_archive_debt_files', ([sample]) => sample?.value[1] === '0');
-    assert.equal(await number('tidemark_dataset_rows'), 2);
-    assert.equal(await number('tidemark_files{state="pending"}'), 0);
+    await prometheus.until(
+      'tidemark_archive_debt_files{dataset="inc"}',
+      ([sample]) => sample?.value[1] === '0',
+    );
+    assert.equal(await number('tidemark_dataset_rows{dataset="inc"}'), 2);
+    assert.equal(await number('tidemark_files{dataset="inc", state="pending"}'), 0);
     assert.ok((await number('tidemark_freshness_seconds')) > 0);
     assert.ok((await number('tidemark_last_check_age_seconds')) < 60);
     assert.ok((await number('temporal_request_total{operation="RespondWorkflowTaskCompleted"}')) > 0);
@@ -162,8 +165,11 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
     await world.put(fileName(3), incFile([{ ticket_id: 'D', mttr: 'much' }]));
     await assert.rejects((await world.start(`${world.name}-bad`)).result());
     for (const state of ['failed', 'late', 'future'])
-      await prometheus.until(`tidemark_files{state="${state}"}`, ([sample]) => sample?.value[1] === '1');
-    await prometheus.until('tidemark_rejected_rows', ([sample]) => sample?.value[1] === '1');
+      await prometheus.until(
+        `tidemark_files{dataset="inc", state="${state}"}`,
+        ([sample]) => sample?.value[1] === '1',
+      );
+    await prometheus.until('tidemark_rejected_rows{dataset="inc"}', ([sample]) => sample?.value[1] === '1');
     const expected = ['TidemarkFileFailed', 'TidemarkFileFuture', 'TidemarkFileLate'];
     await until(30_000, 'the alerts fire', async () => {
       const alerts = await prometheus.alerts();

@@ -91,10 +91,15 @@ describe('moving in from an older loader', function () {
       `alter table tickets.inc alter column mttr type numeric using mttr::numeric,
          alter column created_week type date using created_week::date;
        insert into tickets.inc (ticket_id, note) values ('A', 'kept'), ('B', 'kept');
-       create view tickets.mine as select ticket_id, priority from tickets.inc`,
+       create view tickets.mine as select ticket_id, priority from tickets.inc;
+       create table tickets.crq (${columns.join(', ')}, primary key (ticket_id));
+       insert into tickets.crq (ticket_id) values ('X')`,
     );
     const { status, stdout } = await migrate();
     assert.equal(status, 0);
+    assert.deepEqual(await world.db.query(`select ticket_id, source_key as key from tickets.crq`), [
+      { ticket_id: 'X', key: '' },
+    ]);
     assert.doesNotMatch(stdout, /is empty/);
     await world.put(fileName(2), incFile([{ ticket_id: 'A', priority: 'P1' }, { ticket_id: 'C' }]));
     const { rows } = await world.run();

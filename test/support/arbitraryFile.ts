@@ -152,7 +152,7 @@ export function changeFile(dataset: Dataset): fc.Arbitrary<Buffer> {
   const line = (names: readonly string[]) =>
     fc.oneof(
       { weight: 30, arbitrary: record(names.map((name) => cellOf(dataset, name))) },
-      { weight: 2, arbitrary: record([joined(white, fc.constant(dataset.sentinel), text)]) },
+      { weight: 2, arbitrary: record([joined(white, fc.constant(dataset.sentinel ?? ''), text)]) },
       {
         weight: 1,
         arbitrary: record(

@@ -2,13 +2,10 @@
 
 import { inc } from '../../src/datasets/inc.ts';
 import { HUSH } from './hush.ts';
+import { fileColumns } from './reading.ts';
 
 /** The columns of a file, in the exporter's order. */
-export const INC_COLUMNS: readonly string[] = [
-  ...Object.keys(inc.columns),
-  inc.alarmColumn,
-  ...inc.droppedColumns,
-];
+export const INC_COLUMNS: readonly string[] = fileColumns(inc);
 
 /** Cells by column; the others get a value that no log may show, or stay empty where they are typed. */
 export type Cells = Readonly<Record<string, string>>;

@@ -164,7 +164,7 @@ function decoded(latin1: string, failure: NaiveFailure): string {
 }
 
 function expectedColumns(dataset: Dataset): string[] {
-  return [...Object.keys(dataset.columns), dataset.alarmColumn, ...dataset.droppedColumns];
+  return [...Object.keys(dataset.columns), ...[dataset.alarmColumn ?? []].flat(), ...dataset.droppedColumns];
 }
 
 function nameOf(dataset: Dataset, header: readonly string[] | undefined, field: number): string {
@@ -190,12 +190,13 @@ type NaiveVerdict =
 function readRow(dataset: Dataset, header: readonly string[], fields: readonly string[]): NaiveVerdict {
   const cell = (name: string) => fields[header.indexOf(name)];
   const first = cell(dataset.primaryKey) ?? fields[0];
-  if (first?.trim().startsWith(dataset.sentinel)) return { is: 'sentinel' };
+  if (dataset.sentinel !== undefined && first?.trim().startsWith(dataset.sentinel)) return { is: 'sentinel' };
   if (fields.length !== header.length) return { is: 'rejected' };
-  const alarm = (cell(dataset.alarmColumn) ?? '').trim();
-  if (alarm !== '') {
+  const { alarmColumn } = dataset;
+  const alarm = alarmColumn === undefined ? '' : (cell(alarmColumn) ?? '').trim();
+  if (alarmColumn !== undefined && alarm !== '') {
     const flag = naiveValue({ type: 'boolean' }, alarm);
-    if (flag === undefined) return { is: 'rejected', column: dataset.alarmColumn };
+    if (flag === undefined) return { is: 'rejected', column: alarmColumn };
     if (flag === 'true') return { is: 'alarm' };
   }
   const values: Record<string, string | null> = {};

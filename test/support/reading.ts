@@ -46,7 +46,7 @@ export const NAIROBI: ZoneHistory = { changes: [{ from: -Infinity, east: 10_800 
 
 /** All columns that a file of the dataset must have. */
 export function fileColumns(dataset: Dataset): string[] {
-  return [...Object.keys(dataset.columns), dataset.alarmColumn, ...dataset.droppedColumns];
+  return [...Object.keys(dataset.columns), ...[dataset.alarmColumn ?? []].flat(), ...dataset.droppedColumns];
 }
 
 /** A file's text: the header and one line a row, cells quoted where they must be. Missing cells are empty. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { InvalidArgumentError, type Command } from 'commander';
-import { DATASETS } from '../../datasets/index.ts';
+import { ENABLED } from '../../datasets/index.ts';
 import { describeProblem, Problem } from '../problem.ts';
 import { withServers, type Servers } from '../servers.ts';
 import { note, print, printable } from '../terminal.ts';
@@ -47,7 +47,7 @@ async function serve(servers: Servers, { host, port, every, temporalUi }: Option
   const everyMs = every * 1000;
   const { config } = servers;
   // The worker's driver: this process lives long, and no fault of a connection may end it (docs/decisions/0002).
-  const watched = watch({ db: servers.pool(), store: servers.store }, DATASETS, {
+  const watched = watch({ db: servers.pool(), store: servers.store }, ENABLED, {
     everyMs,
     describe: (error) => describeProblem(error, config),
   });

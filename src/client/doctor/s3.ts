@@ -2,7 +2,7 @@
 
 import type { Config } from '../../config.ts';
 import type { Dataset } from '../../datasets/dataset.ts';
-import { createObjectStore } from '../../s3/createObjectStore.ts';
+import { createObjectStores, inBucketOf } from '../../s3/createObjectStores.ts';
 import { probeConditions } from '../../s3/probe.ts';
 import { probeRights } from '../../s3/rights.ts';
 import { isLoopback, type Findings } from './finding.ts';
@@ -29,7 +29,7 @@ export interface S3Checks {
 /** Checks bucket, rights and conditions. Writes two scratch objects under `processed/`, and removes them. */
 export async function checkS3({ config, datasets, clock }: S3Checks, findings: Findings): Promise<void> {
   const options = { ...config.s3, ...IMPATIENT };
-  const store = createObjectStore(options);
+  const store = createObjectStores(options, datasets);
   try {
     const [first] = datasets;
     const asked = Date.now();
@@ -44,7 +44,8 @@ export async function checkS3({ config, datasets, clock }: S3Checks, findings: F
   const signal = AbortSignal.timeout(PROBES_MS);
   for (const dataset of datasets) await checkRights(config, options, dataset, signal, findings);
   const archiving = datasets.find(({ archive }) => archive);
-  if (archiving) await checkConditions(options, archiving.processedPrefix, signal, findings);
+  if (archiving)
+    await checkConditions(inBucketOf(archiving, options), archiving.processedPrefix, signal, findings);
 }
 
 function checkConnection({ s3: { bucket, endpoint } }: Config, findings: Findings): void {
@@ -67,10 +68,10 @@ async function checkRights(
   findings: Findings,
 ): Promise<void> {
   const check = `s3.rights.${dataset.name}`;
-  const rights = await probeRights(options, { dataset, signal });
+  const rights = await probeRights(inBucketOf(dataset, options), { dataset, signal });
   for (const { action, prefix, state, wanted } of rights) {
     if (state === 'denied' && wanted === 'yes') {
-      const mend = `Allow it: the policy of docs/security.md, for the bucket ${config.s3.bucket}`;
+      const mend = `Allow it: the policy of docs/security.md, for the bucket ${inBucketOf(dataset, config.s3).bucket}`;
       findings.add(check, 'problem', `${action} is denied under ${prefix}`, mend);
     } else if (state === 'granted' && wanted === 'no') {
       const mend = 'The policy of docs/security.md is enough';
