@@ -62,7 +62,7 @@ describe('tidemark dashboard', function () {
     assert.deepEqual(concerns, [`✕ 1 file refused: inc stops at ${fileName(28)}`, '! 1 file late']);
     assert.deepEqual(await page.locator('.command').allInnerTexts(), [
       `tidemark skip inc ${fileName(28)} --reason '…'`,
-      `tidemark apply-late inc ${fileName(1)}`,
+      `tidemark apply-late inc ${fileName(1)} --reason '…'`,
     ]);
     const rejects = await page.locator('#rejects-inc tbody tr').first().innerText();
     assert.match(rejects, new RegExp(`^${fileName(28)}\\s+2\\s+mttr\\s`));

@@ -64,7 +64,9 @@ function listed({ dataset, listing }: DatasetView): readonly Concern[] {
     const [first] = list.keys;
     if (first === undefined) return [];
     const command =
-      verb === undefined ? {} : { command: `tidemark ${verb} ${dataset.name} ${quoted(nameOf(first))}` };
+      verb === undefined
+        ? {}
+        : { command: `tidemark ${verb} ${dataset.name} ${quoted(nameOf(first))} --reason '…'` };
     const keys = list.keys.slice(0, MAX_SHOWN).map(nameOf);
     return [{ level: 'warn', title: `${counted(list.total, 'file')} ${title}`, advice, keys, ...command }];
   };
