@@ -122,7 +122,9 @@ describe('tidemark apply-late and reload', function () {
       /00-01-00\.csv line 2 column mttr: 1 row rejected[^]*Nothing was applied\. See them/,
     );
     assert.match((await world.client('rejects', 'inc')).stdout, /settled \(not applied\)/);
-    const [view] = await world.db.query(`select failed_total::int as failed from tickets.dataset_status`);
+    const [view] = await world.db.query(
+      `select failed_total::int as failed from tickets.dataset_status where dataset = 'inc'`,
+    );
     assert.deepEqual(view, { failed: 0 });
     assert.equal((await world.run()).applied, 0);
   });

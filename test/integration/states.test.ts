@@ -118,7 +118,7 @@ describe('the states of a file', function () {
     await world.putAndLoad(fileName(2), incFile([ticket('B')]));
     await world.run();
     const [row] = await world.db.query<{ truncated: boolean }>(
-      `select truncated from tickets.dataset_status`,
+      `select truncated from tickets.dataset_status where dataset = 'inc'`,
     );
     assert.equal(row?.truncated, true);
   });

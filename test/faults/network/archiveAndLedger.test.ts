@@ -17,7 +17,7 @@ describe('bucket and ledger fall apart', function () {
 
   const debt = async (): Promise<number> => {
     const rows = await world.db.query<{ debt: number }>(
-      `select archive_debt::int as debt from tickets.dataset_status`,
+      `select archive_debt::int as debt from tickets.dataset_status where dataset = 'inc'`,
     );
     return rows[0]?.debt ?? -1;
   };
