@@ -1,5 +1,6 @@
 /** Applies one file beside the order of files, as a person decided: by the version column, the watermark unmoved. */
 
+import type { Command } from 'commander';
 import { loadLarge } from '../activities/loadJob.ts';
 import { definitionOf } from '../datasets/definition.ts';
 import type { Dataset } from '../datasets/dataset.ts';
@@ -9,9 +10,11 @@ import type { ApplyResult } from '../postgres/apply.ts';
 import { markMoved } from '../postgres/ledger.ts';
 import { recordRefusal } from '../postgres/refusal.ts';
 import type { Reject } from '../rows/row.ts';
-import { confirm, type ActOptions } from './confirm.ts';
+import { changeFileKey } from './changeFileKey.ts';
+import { actsForAReason, confirm, reasonOf, type ActOptions } from './confirm.ts';
+import { datasetNamed } from './datasetNamed.ts';
 import { describeProblem, Problem } from './problem.ts';
-import type { Servers } from './servers.ts';
+import { withServers, type Servers } from './servers.ts';
 import { count, note, print, printable, printJson } from './terminal.ts';
 import { whoActs } from './whoActs.ts';
 
@@ -32,6 +35,35 @@ type AppliedFile = Extract<ApplyResult, { readonly outcome: 'applied' }>;
 interface Archived {
   readonly archive: 'archived' | 'left' | 'owed';
   readonly object: ObjectKey;
+}
+
+/** A verb that loads one file for a reason. */
+interface FileVerb {
+  readonly name: string;
+  readonly summary: string;
+  readonly description: string;
+  /** What follows `tidemark` in its example. */
+  readonly example: string;
+  act(servers: Servers, dataset: Dataset, key: ObjectKey, options: ActOptions): Promise<void>;
+}
+
+/** Adds such a verb to the command line. */
+export function addFileVerb(program: Command, { name, summary, description, example, act }: FileVerb): void {
+  const command = program
+    .command(name)
+    .summary(summary)
+    .description(description)
+    .argument('<dataset>')
+    .argument('<key>', 'the file, by key or by bare name');
+  actsForAReason(command)
+    .addHelpText('after', `\nExample:\n  $ tidemark ${example}`)
+    .action((named: string, text: string, options: ActOptions) =>
+      withServers(async (servers) => {
+        const dataset = datasetNamed(named);
+        const reason = reasonOf(options);
+        await act(servers, dataset, changeFileKey(dataset, text), { ...options, reason });
+      }),
+    );
 }
 
 /** Asks, loads the file, archives it, and says so. */

@@ -1,40 +1,25 @@
 import type { Command } from 'commander';
 import type { Dataset } from '../datasets/dataset.ts';
 import { compareKeys, type ObjectKey } from '../domain/changeFile.ts';
-import { actOnFile } from './applyFile.ts';
-import { changeFileKey } from './changeFileKey.ts';
-import { actsForAReason, reasonOf, type ActOptions } from './confirm.ts';
-import { datasetNamed } from './datasetNamed.ts';
+import { actOnFile, addFileVerb } from './applyFile.ts';
+import type { ActOptions } from './confirm.ts';
 import { lookAtFile, type FileLook } from './lookAtFile.ts';
 import { Problem } from './problem.ts';
-import { withServers, type Servers } from './servers.ts';
+import type { Servers } from './servers.ts';
 import { print, printable, printJson } from './terminal.ts';
 
 /** `apply-late` */
 export function addApplyLate(program: Command): void {
-  actsForAReason(
-    program
-      .command('apply-late')
-      .summary('load a late file: only rows that are newer win')
-      .description(
-        'Loads a file that is late, or covered by an adopted watermark. A row of it is stored where its ticket is ' +
-          'new, or where its version column is newer than the stored one; the others are counted as stale. The ' +
-          'watermark does not move. May be repeated: what is done is only said.',
-      )
-      .argument('<dataset>')
-      .argument('<key>', 'the file, by key or by bare name'),
-  )
-    .addHelpText(
-      'after',
-      "\nExample:\n  $ tidemark apply-late inc 2026-06-22T13-00-00.csv --reason 'landed an hour late' --yes",
-    )
-    .action((name: string, text: string, options: ActOptions) =>
-      withServers(async (servers) => {
-        const dataset = datasetNamed(name);
-        const reason = reasonOf(options);
-        await applyLate(servers, dataset, changeFileKey(dataset, text), { ...options, reason });
-      }),
-    );
+  addFileVerb(program, {
+    name: 'apply-late',
+    summary: 'load a late file: only rows that are newer win',
+    description:
+      'Loads a file that is late, or covered by an adopted watermark. A row of it is stored where its ticket is ' +
+      'new, or where its version column is newer than the stored one; the others are counted as stale. The ' +
+      'watermark does not move. May be repeated: what is done is only said.',
+    example: "apply-late inc 2026-06-22T13-00-00.csv --reason 'landed an hour late' --yes",
+    act: applyLate,
+  });
 }
 
 async function applyLate(

@@ -2,39 +2,24 @@ import type { Command } from 'commander';
 import type { Dataset } from '../datasets/dataset.ts';
 import { archiveKey, type ObjectKey } from '../domain/changeFile.ts';
 import type { LedgerEntry } from '../domain/states.ts';
-import { actOnFile, type FileToApply } from './applyFile.ts';
-import { changeFileKey } from './changeFileKey.ts';
-import { actsForAReason, reasonOf, type ActOptions } from './confirm.ts';
-import { datasetNamed } from './datasetNamed.ts';
+import { actOnFile, addFileVerb, type FileToApply } from './applyFile.ts';
+import type { ActOptions } from './confirm.ts';
 import { lookAtFile, type FileLook } from './lookAtFile.ts';
 import { Problem } from './problem.ts';
-import { withServers, type Servers } from './servers.ts';
+import type { Servers } from './servers.ts';
 
 /** `reload` */
 export function addReload(program: Command): void {
-  actsForAReason(
-    program
-      .command('reload')
-      .summary('load an applied file again: rows that are newer or as new win')
-      .description(
-        'Loads an applied file once more: from changes/ where it lies there, with the same content or another ' +
-          '(changed), else from processed/. A row of it is stored where its ticket is new, or where its version ' +
-          'column is newer than the stored one or equal; the others are counted as stale. The watermark does not move.',
-      )
-      .argument('<dataset>')
-      .argument('<key>', 'the file, by key or by bare name'),
-  )
-    .addHelpText(
-      'after',
-      "\nExample:\n  $ tidemark reload inc 2026-06-22T13-00-00.csv --reason 'exported again, regions mended' --yes",
-    )
-    .action((name: string, text: string, options: ActOptions) =>
-      withServers(async (servers) => {
-        const dataset = datasetNamed(name);
-        const reason = reasonOf(options);
-        await reload(servers, dataset, changeFileKey(dataset, text), { ...options, reason });
-      }),
-    );
+  addFileVerb(program, {
+    name: 'reload',
+    summary: 'load an applied file again: rows that are newer or as new win',
+    description:
+      'Loads an applied file once more: from changes/ where it lies there, with the same content or another ' +
+      '(changed), else from processed/. A row of it is stored where its ticket is new, or where its version ' +
+      'column is newer than the stored one or equal; the others are counted as stale. The watermark does not move.',
+    example: "reload inc 2026-06-22T13-00-00.csv --reason 'exported again, regions mended' --yes",
+    act: reload,
+  });
 }
 
 async function reload(

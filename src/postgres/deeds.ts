@@ -1,22 +1,25 @@
 /** The ledger and the rejects, as a person reads them. */
 
+import type { RowCounts } from '../domain/counts.ts';
 import type { Queryable } from './queryable.ts';
 
-/** A row of the ledger. */
-export interface Deed {
+/** What every look at a row of the ledger has: `DEED_COLUMNS`. */
+export interface LedgerDeed extends RowCounts {
   readonly key: string;
   readonly exportType: string;
-  readonly read: number;
-  readonly inserted: number;
-  readonly updated: number;
-  readonly unchanged: number;
-  readonly superseded: number;
-  readonly stale: number;
-  readonly alarm: number;
-  readonly sentinel: number;
-  readonly rejected: number;
   readonly importedAt: Date;
   readonly archivedAt: Date | null;
+}
+
+/** The columns of `tickets.import_meta` that make a `LedgerDeed`, as SQL. */
+export const DEED_COLUMNS = `source_key as key, export_type as "exportType", rows_read::float8 as read,
+       rows_inserted::float8 as inserted, rows_updated::float8 as updated, rows_unchanged::float8 as unchanged,
+       rows_superseded::float8 as superseded, rows_stale::float8 as stale, rows_alarm::float8 as alarm,
+       rows_sentinel::float8 as sentinel, rows_rejected::float8 as rejected,
+       imported_at as "importedAt", archived_at as "archivedAt"`;
+
+/** A row of the ledger. */
+export interface Deed extends LedgerDeed {
   /** Why, where somebody gave a reason. */
   readonly reason: string | null;
   readonly who: string | null;
@@ -28,11 +31,7 @@ export async function readDeeds(
   input: { readonly dataset: string; readonly limit: number },
 ): Promise<{ readonly deeds: readonly Deed[]; readonly total: number }> {
   const deeds = await db.query<Deed>(
-    `select source_key as key, export_type as "exportType", rows_read::float8 as read,
-       rows_inserted::float8 as inserted, rows_updated::float8 as updated, rows_unchanged::float8 as unchanged,
-       rows_superseded::float8 as superseded, rows_stale::float8 as stale, rows_alarm::float8 as alarm,
-       rows_sentinel::float8 as sentinel, rows_rejected::float8 as rejected,
-       imported_at as "importedAt", archived_at as "archivedAt", metadata ->> 'reason' as reason,
+    `select ${DEED_COLUMNS}, metadata ->> 'reason' as reason,
        metadata ->> 'who' as who
      from tickets.import_meta where dataset = $1 order by id desc limit $2`,
     [input.dataset, input.limit],

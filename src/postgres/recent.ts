@@ -1,22 +1,10 @@
 /** The newest of ledger and rejects, bounded, as the dashboard shows them: no value of a row. */
 
+import { DEED_COLUMNS, type LedgerDeed } from './deeds.ts';
 import type { Queryable } from './queryable.ts';
 
 /** A row of the ledger with what the load took and who made it. */
-export interface RecentDeed {
-  readonly key: string;
-  readonly exportType: string;
-  readonly read: number;
-  readonly inserted: number;
-  readonly updated: number;
-  readonly unchanged: number;
-  readonly superseded: number;
-  readonly stale: number;
-  readonly alarm: number;
-  readonly sentinel: number;
-  readonly rejected: number;
-  readonly importedAt: Date;
-  readonly archivedAt: Date | null;
+export interface RecentDeed extends LedgerDeed {
   /** That the load took; `null` for a deed that loaded nothing. */
   readonly seconds: number | null;
   readonly truncated: boolean;
@@ -31,11 +19,7 @@ export function readRecentDeeds(
   input: { readonly dataset: string; readonly limit: number },
 ): Promise<RecentDeed[]> {
   return db.query<RecentDeed>(
-    `select source_key as key, export_type as "exportType", rows_read::float8 as read,
-       rows_inserted::float8 as inserted, rows_updated::float8 as updated, rows_unchanged::float8 as unchanged,
-       rows_superseded::float8 as superseded, rows_stale::float8 as stale, rows_alarm::float8 as alarm,
-       rows_sentinel::float8 as sentinel, rows_rejected::float8 as rejected,
-       imported_at as "importedAt", archived_at as "archivedAt", (metadata ->> 'seconds')::float8 as seconds,
+    `select ${DEED_COLUMNS}, (metadata ->> 'seconds')::float8 as seconds,
        coalesce((metadata ->> 'truncated')::boolean, false) as truncated,
        metadata ->> 'workflow_id' as "workflowId", metadata ->> 'run_id' as "runId"
      from tickets.import_meta where dataset = $1 order by id desc limit $2`,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EMPTY_TABLE } from '../../support/faults/files.ts';
-import { at, type Place } from '../../support/faults/places.ts';
+import { at, type Place, endSessions } from '../../support/faults/places.ts';
 import type { Harm } from '../../support/faults/postgresProxy.ts';
 import { rehearsed } from '../../support/faults/rehearsed.ts';
 
@@ -30,13 +30,7 @@ describe('PostgreSQL fails while an empty table is filled', function () {
     }
 
     it(`pg_terminate_backend of all sessions at ${place}`, async () => {
-      const hit = at(place, async (): Promise<Harm> => {
-        await suite.ground.db.query(
-          `select pg_terminate_backend(pid) from pg_stat_activity
-           where datname = current_database() and application_name = 'tidemark'`,
-        );
-        return 'none';
-      });
+      const hit = at(place, endSessions(suite.ground.db));
       suite.ground.postgres.rule = hit.rule;
       await suite.survives();
       assert.equal(hit.hits(), 1);

@@ -4,7 +4,7 @@ import type { TidemarkFailure } from '../../../src/domain/failures.ts';
 import { within } from '../../support/faults/deadline.ts';
 import { LONG } from '../../support/faults/dose.ts';
 import { FOUR_FILES } from '../../support/faults/files.ts';
-import { ALL_PLACES, at } from '../../support/faults/places.ts';
+import { ALL_PLACES, at, endSessions } from '../../support/faults/places.ts';
 import type { Harm } from '../../support/faults/postgresProxy.ts';
 import { rehearsed } from '../../support/faults/rehearsed.ts';
 import { shared } from '../../support/shared.ts';
@@ -41,13 +41,7 @@ describe('PostgreSQL fails in a load', function () {
 
   for (const place of ALL_PLACES) {
     it(`pg_terminate_backend of all sessions at ${place}`, async () => {
-      const harm = at(place, async (): Promise<Harm> => {
-        await suite.ground.db.query(
-          `select pg_terminate_backend(pid) from pg_stat_activity
-           where datname = current_database() and application_name = 'tidemark'`,
-        );
-        return 'none';
-      });
+      const harm = at(place, endSessions(suite.ground.db));
       suite.ground.postgres.rule = harm.rule;
       await suite.survives();
       assert.equal(harm.hits(), 1);

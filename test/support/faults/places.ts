@@ -1,5 +1,6 @@
 /** Where in a load PostgreSQL may be hit, told by the message that the worker sends there. */
 
+import type { Database } from '../../../src/postgres/database.ts';
 import type { ClientMessage, Harm } from './postgresProxy.ts';
 
 type Match = (message: ClientMessage) => boolean;
@@ -40,5 +41,16 @@ export function at(
       return harm(hits);
     },
     hits: () => hits,
+  };
+}
+
+/** A deed for `at`: ends all sessions of the load's worker. */
+export function endSessions(db: Pick<Database, 'query'>): () => Promise<Harm> {
+  return async () => {
+    await db.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and application_name = 'tidemark'`,
+    );
+    return 'none';
   };
 }
