@@ -41,11 +41,9 @@ const BUILD_LINES = 15;
  * @throws where it is nowhere and can't be built; names both ways out.
  */
 export async function findProgram(program: Program, surroundings: Surroundings): Promise<string> {
-  const installed = await onPath(program.name);
-  if (installed) return installed;
-  const cache = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tidemark', 'bin');
-  const cached = join(cache, `${program.name}-${program.version}`);
-  if (await isExecutable(cached)) return cached;
+  const found = await installed(program);
+  if (found) return found;
+  const cached = cachedAs(program);
   const go = await onPath('go');
   if (!go) {
     throw new Error(
@@ -54,11 +52,24 @@ export async function findProgram(program: Program, surroundings: Surroundings):
     );
   }
   const { onProgress } = surroundings;
-  onProgress(`building ${program.name} ${program.version} with Go: takes minutes, once (kept in ${cache})`);
+  onProgress(
+    `building ${program.name} ${program.version} with Go: takes minutes, once (kept in ${dirname(cached)})`,
+  );
   const started = Date.now();
   await build({ go, program, cached, ...surroundings });
   onProgress(`built ${program.name} in ${Math.round((Date.now() - started) / 1000)} s`);
   return cached;
+}
+
+/** Where a program is that needs no build, if anywhere. */
+export async function installed(program: Program): Promise<string | undefined> {
+  const cached = cachedAs(program);
+  return (await onPath(program.name)) ?? ((await isExecutable(cached)) ? cached : undefined);
+}
+
+function cachedAs({ name, version }: Program): string {
+  const caches = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
+  return join(caches, 'tidemark', 'bin', `${name}-${version}`);
 }
 
 interface Build extends Surroundings {

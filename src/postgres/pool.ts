@@ -122,7 +122,12 @@ export function createPool(address: PostgresAddress, size: number, limits: PoolL
   // An idle connection that dies is dropped by the pool; the next query opens another. Nothing is lost or to be said.
   pool.on('error', () => undefined);
   const open = new Set<pg.PoolClient>();
-  pool.on('connect', (client) => open.add(client));
+  const breaks = new WeakMap<pg.PoolClient, Error>();
+  pool.on('connect', (client) => {
+    open.add(client);
+    // One that dies between two queries has no one else to tell; the next query says why (`within`).
+    client.on('error', (error) => breaks.has(client) || breaks.set(client, error));
+  });
   pool.on('remove', (client) => open.delete(client));
   const look = {
     ...connection,
@@ -130,7 +135,7 @@ export function createPool(address: PostgresAddress, size: number, limits: PoolL
     connectionTimeoutMillis: limits.answerMs,
     query_timeout: limits.answerMs,
   };
-  const lender: Lender = { pool, rules: { pool: {}, limits, look }, facts: new WeakMap() };
+  const lender: Lender = { pool, rules: { pool: {}, breaks, limits, look }, facts: new WeakMap() };
   return {
     withSession: (signal, work) => lend(lender, signal, work),
     query: (text, values) => lend(lender, undefined, (session) => session.query(text, values)),
@@ -156,9 +161,6 @@ async function lend<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const client = await borrow(pool);
-  // A checked-out connection that dies between two queries has no one else to tell.
-  const ignore = (): undefined => undefined;
-  client.on('error', ignore);
   let failed = true;
   const abort = (): void => breakOff(client);
   signal?.addEventListener('abort', abort, { once: true });
@@ -171,8 +173,6 @@ async function lend<T>(
     return result;
   } finally {
     signal?.removeEventListener('abort', abort);
-    client.removeListener('error', ignore);
-    if (failed) client.on('error', ignore);
     client.release(failed);
     if (failed) setTimeout(breakOff, FAREWELL_MS, client).unref();
   }
@@ -189,6 +189,8 @@ async function borrow(pool: pg.Pool): Promise<pg.PoolClient> {
 /** How a pool's sessions ask, and what they share. */
 interface SessionRules {
   readonly pool: { zone?: ZoneHistory };
+  /** What broke a connection first, as the server or the socket said it. */
+  readonly breaks: WeakMap<pg.PoolClient, Error>;
   readonly limits: PoolLimits;
   /** How to look at a statement from outside. */
   readonly look: pg.ClientConfig;
@@ -209,15 +211,17 @@ async function beginSession(client: pg.PoolClient, rules: SessionRules): Promise
 
 type Config = pg.QueryConfig & { query_timeout: number };
 
-/** Asks by the driver, which gives up after a time. */
-async function within<T>(timeoutMs: number, ask: (timeoutMs: number) => Promise<T>): Promise<T> {
+type Ask<T> = (timeoutMs: number) => Promise<T>;
+
+/** Asks by the driver, which gives up after a time. @param broken what has broken the connection, if anything */
+async function within<T>(timeoutMs: number, broken: () => Error | undefined, ask: Ask<T>): Promise<T> {
   const begun = performance.now();
   try {
     return await ask(timeoutMs);
   } catch (error) {
-    // The driver's own time-out has no code to know it by.
-    if (error instanceof pg.DatabaseError || performance.now() - begun < timeoutMs - 1)
-      throw fromPostgres(error);
+    if (error instanceof pg.DatabaseError) throw fromPostgres(error);
+    // The driver's own time-out has no code to know it by, and neither has its refusal to ask by a broken connection.
+    if (performance.now() - begun < timeoutMs - 1) throw fromPostgres(broken() ?? error);
     throw new TidemarkFailure(
       'Stalled',
       `PostgreSQL did not answer within ${Math.round(timeoutMs / 1000)} s`,
@@ -228,8 +232,8 @@ async function within<T>(timeoutMs: number, ask: (timeoutMs: number) => Promise<
 /** Asks what may take long, and looks from outside whether it still runs. */
 async function watched<T>(
   client: pg.PoolClient,
-  { limits, look, pid }: SessionFacts,
-  ask: (timeoutMs: number) => Promise<T>,
+  { limits, look, pid, breaks }: SessionFacts,
+  ask: Ask<T>,
 ): Promise<T> {
   let lost = false;
   const unwatch = watchStatement({
@@ -242,7 +246,7 @@ async function watched<T>(
     },
   });
   try {
-    return await within(limits.longMs, ask);
+    return await within(limits.longMs, () => breaks.get(client), ask);
   } catch (error) {
     throw lost ? new TidemarkFailure('Stalled', 'PostgreSQL is silent, or its answer was lost') : error;
   } finally {
@@ -263,15 +267,16 @@ function createSession(client: pg.PoolClient, facts: SessionFacts): Session {
       };
       return (await client.query<Row>(config)).rows;
     };
+  const broken = (): Error | undefined => facts.breaks.get(client);
   const session: Session = {
     client,
     memory,
     stallMs: limits.stallMs,
     zone: async () => (facts.pool.zone ??= await readZoneHistory(session)),
-    query: (text, values) => within(limits.queryMs, run(text, values)),
+    query: (text, values) => within(limits.queryMs, broken, run(text, values)),
     queryLong: (text, values) => watched(client, facts, run(text, values)),
-    queryPrepared: (text, values) => within(limits.preparedMs, run(text, values, nameOf(text))),
-    roundTrip: (statements) => within(limits.preparedMs, roundTrip(client, statements)),
+    queryPrepared: (text, values) => within(limits.preparedMs, broken, run(text, values, nameOf(text))),
+    roundTrip: (statements) => within(limits.preparedMs, broken, roundTrip(client, statements)),
     roundTripLong: (statements) => watched(client, facts, roundTrip(client, statements)),
   };
   return session;

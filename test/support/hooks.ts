@@ -1,10 +1,18 @@
-/** Root hooks: the end of the suite looks for row values in all that was said, then ends the servers, and itself. */
+/** Root hooks: before the suite, the servers' programs are built where they are missing; the end of the suite looks for row values in all that was said, then ends the servers, and itself. */
 
 import assert from 'node:assert/strict';
 import { allHeard, HUSH } from './hush.ts';
-import { endShared, sharedOrUndefined } from './shared.ts';
+import { installed, TEMPORAL, VERSITYGW } from '../../dev/servers/binaries.ts';
+import { endShared, shared, sharedOrUndefined } from './shared.ts';
 
 export const mochaHooks = {
+  async beforeAll(this: Mocha.Context): Promise<void> {
+    // Minutes, once: no test has them.
+    this.timeout(20 * 60_000);
+    const there = await Promise.all([TEMPORAL, VERSITYGW].map(installed));
+    if (there.includes(undefined)) await shared();
+  },
+
   async afterAll(this: Mocha.Context): Promise<void> {
     this.timeout(120_000);
     try {
