@@ -3,19 +3,19 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import {
-  applyCompared,
-  applyFilled,
+  applyAhead,
   applyStaged,
   type ApplyInput,
   type ApplyResult,
   type LockPatience,
 } from '../postgres/apply.ts';
-import { openComparedStaging } from '../postgres/compareAhead.ts';
 import type { CopyIn } from '../postgres/copyIn.ts';
-import { isFillFailure, openFill, outlastFill } from '../postgres/fill.ts';
+import { openFill } from '../postgres/fill.ts';
 import type { MergeMode } from '../postgres/merge.ts';
+import { openMerge } from '../postgres/mergeAhead.ts';
 import type { Session } from '../postgres/pool.ts';
 import { openStaging } from '../postgres/stage.ts';
+import { beginAhead, isAheadFailure, outlastAhead } from '../postgres/writeAhead.ts';
 import type { RowEnd } from '../rows/copyBlock.ts';
 import { readChangeFile, type ReadSoFar } from '../rows/readFile.ts';
 import type { Reading, Reject } from '../rows/row.ts';
@@ -35,8 +35,8 @@ export interface LoadJob {
 }
 
 /**
- * Loads a file of any size, by the quickest way that it can go: into the empty table; or compared with the table while
- * it is being read; or staged, and compared afterwards. A way that a file cannot go leaves nothing behind.
+ * Loads a file of any size, by the quickest way that it can go: written into the table while it is being read; or staged,
+ * and merged afterwards. A way that a file cannot go leaves nothing behind.
  */
 export async function loadLarge(
   { pool }: Pick<Deps, 'pool'>,
@@ -45,51 +45,37 @@ export async function loadLarge(
   rejects: Reject[],
 ): Promise<ApplyResult> {
   if (job.file.mode === 'inOrder') {
-    const quickest = async (session: Session): Promise<ApplyResult | undefined> =>
-      (await fillAndApply(session, job, rejects)) ?? compareAndApply(session, job, rejects);
     try {
-      const result = await pool.withSession(signal, quickest);
+      const result = await pool.withSession(signal, (session) => writeAheadAndApply(session, job, rejects));
       if (result) return result;
     } catch (error) {
-      if (!isFillFailure(error)) throw error;
+      if (!isAheadFailure(error)) throw error;
     }
   }
   try {
     return await pool.withSession(signal, (session) => stageAndApply(session, job, rejects));
   } catch (error) {
-    // Whoever has filled the table in vain, and is frozen, may hold the rows: the next attempt finds them free.
+    // Who has written ahead in vain, and is frozen, may hold the rows: the next attempt finds them free.
     if (error instanceof TidemarkFailure && error.kind === 'PostgresBusy') {
-      await pool.withSession(signal, (session) => outlastFill(session, job.dataset));
+      await pool.withSession(signal, (session) => outlastAhead(session, job.dataset));
     }
     throw error;
   }
 }
 
-/** Fills the table; undefined where it is not empty. */
-async function fillAndApply(
+/** Writes a file's rows while it is read; undefined, and nothing changed, where they may not stay. */
+async function writeAheadAndApply(
   session: Session,
   job: LoadJob,
   rejects: Reject[],
 ): Promise<ApplyResult | undefined> {
+  const { dataset, file } = job;
   const startedAt = Date.now();
   const zone = await session.zone();
-  const fill = await openFill(session, job.dataset, job.file.key);
-  if (!fill) return undefined;
-  const read = await readInto(job, zone, fill, rejects, fill.rowEnd);
-  return applyFilled(session, applyInput(job, read, startedAt));
-}
-
-/** Stages a file, comparing ahead; undefined where that was in vain. */
-async function compareAndApply(
-  session: Session,
-  job: LoadJob,
-  rejects: Reject[],
-): Promise<ApplyResult | undefined> {
-  const startedAt = Date.now();
-  const zone = await session.zone();
-  const staging = await openComparedStaging(session, job.dataset);
-  const read = await readInto(job, zone, staging, rejects);
-  return applyCompared(session, applyInput(job, read, startedAt), staging.found);
+  await beginAhead(session, dataset);
+  const ahead = (await openFill(session, dataset, file.key)) ?? (await openMerge(session, dataset, file.key));
+  const read = await readInto(job, zone, ahead, rejects, ahead.rowEnd);
+  return applyAhead(session, applyInput(job, read, startedAt), ahead);
 }
 
 /** Stages a file and applies it, on a session that the caller destroys where this fails. */

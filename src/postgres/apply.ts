@@ -9,11 +9,12 @@ import type { Dataset } from '../datasets/dataset.ts';
 import type { RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
-import { ledgerVersionSql, type Comparison } from './compareAhead.ts';
+import { ledgerVersionSql } from './ledgerVersion.ts';
 import type { MergeMode } from './merge.ts';
-import { checkAccounts, mergeCompared, mergeStaged } from './mergeStaged.ts';
+import { checkAccounts, mergeStaged } from './mergeStaged.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
+import type { Ahead } from './writeAhead.ts';
 
 /** How long to wait for the dataset's row. */
 export type LockPatience = 'none' | 'bounded';
@@ -75,34 +76,30 @@ export async function applyStaged(session: Session, input: ApplyInput): Promise<
 }
 
 /**
- * Applies a file that was compared while it was staged; undefined, and nothing changed, where the comparison no longer
- * holds: another load came between, a row to be changed is gone, or the file may repeat a key.
+ * Applies a file whose rows the session's open transaction has written already, all or nothing; undefined, and nothing
+ * changed, where they are not what the file makes of the table.
  */
-export async function applyCompared(
+export async function applyAhead(
   session: Session,
   input: ApplyInput,
-  comparison: Comparison,
+  ahead: Ahead,
 ): Promise<ApplyResult | undefined> {
-  const fence = await fenced(session, input, [BEGIN]);
-  const holds = !input.reading.mayRepeat && comparison.ledgerVersion === fence.ledgerVersion;
-  return decide(session, input, fence, async () =>
-    holds ? mergeCompared(session, input, comparison) : undefined,
-  );
-}
-
-/** Applies a file whose rows the session's open transaction has written into the empty table, all or nothing. */
-export async function applyFilled(session: Session, input: ApplyInput): Promise<ApplyResult> {
   const { reading, staged } = input;
   const fence = await fenced(session, input);
-  return decide(session, input, fence, async () =>
-    checkAccounts(reading, staged, { inserted: staged, updated: 0, unchanged: 0, stale: 0 }),
-  );
+  return decide(session, input, fence, async () => {
+    const found = ahead.found({
+      rows: staged,
+      mayRepeat: reading.mayRepeat,
+      ledgerVersion: fence.ledgerVersion,
+    });
+    return found && checkAccounts(reading, staged, found);
+  });
 }
 
 /**
  * Ends the transaction that holds the fence.
  *
- * @param merge writes the rows, and counts them; undefined, as the result then is, where it cannot
+ * @param merge counts the rows, having written them; undefined, as the result then is, where they may not stay
  */
 async function decide<Counts extends RowCounts | undefined>(
   session: Session,

@@ -4,8 +4,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { balances, type RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
-import type { Comparison } from './compareAhead.ts';
-import { mergeChangedSql, mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
+import { mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
 
@@ -88,25 +87,6 @@ function textsOf(dataset: Dataset, mode: MergeMode): Texts {
 
 function makeTexts(dataset: Dataset, mode: MergeMode, target?: string): Texts {
   return { supersede: supersedeSql(dataset), merge: mergeSql(dataset, mode, target) };
-}
-
-/**
- * Merges what a comparison has left to be merged, in the order of files.
- *
- * @returns undefined where the table is no longer what it was compared with
- */
-export async function mergeCompared(
-  session: Session,
-  { dataset, key, reading, staged }: Pick<MergeInput, 'dataset' | 'key' | 'reading' | 'staged'>,
-  { unchanged, fresh }: Comparison,
-): Promise<RowCounts | undefined> {
-  const [merged] = await session.queryLong<Pick<MergeCounts, 'inserted' | 'updated'>>(
-    mergeChangedSql(dataset, fresh > 0),
-    [key],
-  );
-  if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
-  if (unchanged + merged.inserted + merged.updated !== staged) return undefined;
-  return checkAccounts(reading, staged, { ...merged, unchanged, stale: 0 });
 }
 
 /**

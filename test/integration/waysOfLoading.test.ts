@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { sampleStream } from '../../dev/sample/stream.ts';
+import { loadFile } from '../../src/activities/loadFile.ts';
 import type { LoadFileResult } from '../../src/activities/interface.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { Cell } from '../../src/rows/cell.ts';
 import { CopyBlock } from '../../src/rows/copyBlock.ts';
+import { parseDatabaseUrl } from '../../src/postgres/address.ts';
+import { openDatabase } from '../../src/postgres/database.ts';
 import { openFill } from '../../src/postgres/fill.ts';
+import { type Ahead, beginAhead } from '../../src/postgres/writeAhead.ts';
+import { TidemarkFailure } from '../../src/domain/failures.ts';
 import type { Session } from '../../src/postgres/pool.ts';
 import type { ObjectStore } from '../../src/s3/objectStore.ts';
 import { type Cells, fileName, incFile, incLine } from '../support/incFile.ts';
@@ -81,7 +86,7 @@ describe('a large file', function () {
     );
   });
 
-  it('is compared while it is read: equal rows are not touched', async () => {
+  it('is merged while it is read: equal rows are not touched', async () => {
     await load(baseline);
     const before = await world.db.query(`select ctid::text, xmin::text from tickets.inc order by 1`);
     const result = await world.putAndLoad(fileName(1), baseline);
@@ -92,7 +97,7 @@ describe('a large file', function () {
     );
   });
 
-  it('is compared while it is read: new and changed rows are merged', async () => {
+  it('is merged while it is read: new and changed rows are written', async () => {
     const changed = baseline.replaceAll(',P3,', ',P2,') + `${line({ ticket_id: 'NEW' })}\n`;
     const result = await load(baseline, changed);
     assert.ok(result.outcome === 'applied');
@@ -101,7 +106,7 @@ describe('a large file', function () {
     assert.ok(updated > 1000 && unchanged > 1000);
   });
 
-  it('that repeats a key is compared as a whole: of a changed row and the stored one after it, the last counts', async () => {
+  it('that repeats a key is merged as a whole: of a changed row and the stored one after it, the last counts', async () => {
     const first = { ticket_id: 'A', priority: 'P1' };
     const body = baseline + `${line(first)}\n`;
     const twice = body.replace('\n', `\n${line({ ...first, priority: 'P9' })}\n`);
@@ -128,80 +133,127 @@ describe('a large file', function () {
     return { reads, counts: result.counts };
   }
 
-  it('is compared anew where another file was loaded meanwhile', async () => {
+  it('is merged anew where another file was loaded meanwhile', async () => {
     const other = incFile([{ ticket_id: 'INC000004100002', priority: 'changed meanwhile' }]);
     await load(baseline);
-    const { reads, counts } = await loadDuring(fileName(2), baseline, () =>
-      world.putAndLoad(fileName(1), other),
+    const { reads, counts } = await loadDuring(fileName(2), baseline, async () =>
+      world.loadSmall(await world.put(fileName(1), other)),
     );
     assert.deepEqual(await readTable(world.db, inc), expectedTable(inc, named([baseline, other, baseline])));
     assert.deepEqual([reads, counts.updated], [2, 1]);
   });
 
-  it('is compared anew where another writer took a row away that is to be changed', async () => {
+  it('is staged and merged as a whole where another writer takes a row away that is to be changed', async () => {
     const changed = baseline.replaceAll(',P3,', ',P2,');
     await load(baseline);
-    const { reads } = await loadDuring(fileName(1), changed, async () => {
-      await allCompared(world);
-      await world.db.query(
+    let loading: Promise<{ reads: number }> | undefined;
+    const other = openDatabase(parseDatabaseUrl(world.ownerUrl));
+    await other.transaction(async ({ query }) => {
+      await query(
         `delete from tickets.inc where source_line = (select min(source_line) from tickets.inc where priority = 'P3')`,
       );
+      loading = loadDuring(fileName(1), changed, async () => undefined);
+      await somebodyWaits(world);
     });
+    await other.end();
+    const result = await loading;
     assert.deepEqual(await readTable(world.db, inc), expectedTable(inc, named([baseline, changed])));
-    assert.equal(reads, 2);
+    assert.equal(result?.reads, 2);
+  });
+
+  it('whose rows another load waits for, while it waits for that load’s fence, does not hang: one of them gives way', async () => {
+    const changed = baseline.replaceAll(',P3,', ',P2,');
+    await load(baseline);
+    const [row] = await world.db.query<{ id: string }>(
+      `select ticket_id as id from tickets.inc where priority = 'P3' order by source_line limit 1`,
+    );
+    const other = incFile([
+      { ticket_id: row?.id ?? '', priority: 'changed', updated_at: '2040-01-01T00:00Z' },
+    ]);
+    const key = await world.put(fileName(1), other);
+    const etag = (await world.deps.store.head({ key }))?.etag ?? '';
+    const late = { dataset: 'inc', key, etag, mode: 'late' } as const;
+    const watch = { signal: new AbortController().signal, provenance: {} };
+    let small: Promise<LoadFileResult | Error> | undefined;
+    const large = loadDuring(fileName(2), changed, async () => {
+      await allMerged(world);
+      small = loadFile(world.deps, late, watch).catch((error: Error) => error);
+      await somebodyWaits(world);
+    }).catch((error: Error) => error);
+    const outcomes = [await large, await small].filter((one) => one instanceof TidemarkFailure);
+    assert.deepEqual(
+      outcomes.map(({ kind }) => kind),
+      ['PostgresBusy'],
+    );
   });
 });
 
-describe('the fill of an empty table', () => {
+describe('rows that are written ahead of the fence', () => {
   let world: World;
   beforeEach(async () => {
     world = await openWorld();
   });
   afterEach(() => world.close());
 
-  const beginFill = (session: Session) => openFill(session, inc, 'key', 300);
+  const begin = (session: Session) => beginAhead(session, inc, 300);
+  const beginFill = async (session: Session) => {
+    await begin(session);
+    return openFill(session, inc, 'key');
+  };
 
-  it('that takes no more bytes is ended by the one that waits for it', async () => {
-    await world.deps.pool
-      .withSession(undefined, async (frozen) => {
-        assert.ok(await beginFill(frozen));
-        frozen.client.on('error', () => undefined);
-        await assert.rejects(world.deps.pool.withSession(undefined, beginFill), { kind: 'PostgresBusy' });
-        const next = world.deps.pool.withSession(
-          undefined,
-          async (session) => (await beginFill(session)) !== undefined,
-        );
-        assert.equal(await next, true);
-        throw new Stop();
-      })
-      .catch(unlessStopped);
-  });
+  for (const where of ['in a COPY', 'between two stretches'] as const) {
+    it(`and go no further (${where}) are ended by the one that waits for them`, async () => {
+      await world.deps.pool
+        .withSession(undefined, async (frozen) => {
+          if (where === 'in a COPY') assert.ok(await beginFill(frozen));
+          else await begin(frozen);
+          frozen.client.on('error', () => undefined);
+          await assert.rejects(world.deps.pool.withSession(undefined, begin), { kind: 'PostgresBusy' });
+          await world.deps.pool.withSession(undefined, begin);
+          throw new Stop();
+        })
+        .catch(unlessStopped);
+    });
 
-  it('that goes on is left alone', async () => {
-    await world.deps.pool
-      .withSession(undefined, async (other) => {
-        const fill = await beginFill(other);
-        assert.ok(fill);
-        const block = new CopyBlock(fill, 28, fill.rowEnd);
-        const key = new Cell().set(Buffer.from('A'), 0, 1);
-        const going = setInterval(() => {
-          block.beginRow();
-          block.text(key);
-          for (let column = 1; column < 28; column += 1) block.null();
-          block.endRow(2);
-          void block.flush();
-        }, 20);
-        await assert.rejects(world.deps.pool.withSession(undefined, beginFill), { kind: 'PostgresBusy' });
-        clearInterval(going);
-        const [alive] = await world.db.query<{ count: number }>(
-          `select count(*)::int as count from pg_stat_progress_copy where datname = current_database()`,
-        );
-        assert.equal(alive?.count, 1);
-        throw new Stop();
-      })
-      .catch(unlessStopped);
-  });
+    it(`and go on (${where}) are left alone`, async () => {
+      await world.deps.pool
+        .withSession(undefined, async (other) => {
+          const stop =
+            where === 'in a COPY' ? fillOn(await beginFill(other)) : askOn(other, await begin(other));
+          await assert.rejects(world.deps.pool.withSession(undefined, begin), { kind: 'PostgresBusy' });
+          stop();
+          const [alive] = await world.db.query<{ count: number }>(
+            `select count(*)::int as count from pg_locks where locktype = 'advisory'
+               and database = (select oid from pg_database where datname = current_database())`,
+          );
+          assert.equal(alive?.count, 1);
+          throw new Stop();
+        })
+        .catch(unlessStopped);
+    });
+  }
 });
+
+/** Writes row after row. @returns what ends it */
+function fillOn(fill: Ahead | undefined): () => void {
+  assert.ok(fill);
+  const block = new CopyBlock(fill, 28, fill.rowEnd);
+  const key = new Cell().set(Buffer.from('A'), 0, 1);
+  const going = setInterval(() => {
+    block.beginRow();
+    block.text(key);
+    for (let column = 1; column < 28; column += 1) block.null();
+    block.endRow(2);
+    void block.flush();
+  }, 20);
+  return () => clearInterval(going);
+}
+
+/** Asks for something again and again. @returns what ends it */
+function askOn(session: Session, _begun: void): () => void {
+  const going = setInterval(() => void session.query('select'), 20);
+  return () => clearInterval(going);
+}
 
 /** Ends a session for good. */
 class Stop extends Error {}
@@ -236,17 +288,17 @@ async function writes({ db }: World): Promise<string[]> {
   return (await db.query<{ word: string }>('select word from public.writes')).map(({ word }) => word);
 }
 
+/** Resolves when one waits for another's lock. */
+async function somebodyWaits({ shared: { admin }, name }: World): Promise<void> {
+  const waits = `select from pg_stat_activity where datname = '${name}' and wait_event_type = 'Lock'`;
+  while ((await admin.unsafe(waits)).length === 0);
+}
+
 /** Resolves when PostgreSQL has dealt with all rows that it was given so far. */
-async function allCompared({ db }: World): Promise<void> {
-  let busy = 1;
-  while (busy > 0) {
-    const [found] = await db.query<{ busy: number }>(
-      `select count(*)::int as busy from pg_stat_activity
-       where datname = current_database() and pid <> pg_backend_pid()
-         and state = 'active' and wait_event is distinct from 'ClientRead'`,
-    );
-    busy = found?.busy ?? 0;
-  }
+async function allMerged({ shared: { admin }, name }: World): Promise<void> {
+  const busy = `select from pg_stat_activity
+    where datname = '${name}' and usename = 'loader' and state = 'active' and wait_event is distinct from 'ClientRead'`;
+  while ((await admin.unsafe(busy)).length > 0);
 }
 
 /** The chunks, with a deed behind all of them but the last few. */
