@@ -81,7 +81,9 @@ const hostile = fc
 const cuts = (file: Buffer) => fc.array(fc.nat(file.length), { maxLength: 6 });
 const cutUp = (files: fc.Arbitrary<Buffer>) => files.chain((file) => fc.tuple(fc.constant(file), cuts(file)));
 
-describe('the scanner', () => {
+describe('the scanner', function () {
+  // Thousands of files, whatever else the machine does.
+  this.timeout(180_000);
   it('tells of hostile bytes what csv-parse tells', async () => {
     const same = async ([file, at]: [Buffer, number[]], scanAt: number) => {
       assert.deepEqual(await byScanner(file, at, scanAt), await byCsvParse(file));

@@ -68,13 +68,13 @@ describe('a COPY that PostgreSQL breaks off', function () {
     assert.deepEqual([failure.kind, failure.details.code], ['PostgresUnavailable', '53100']);
   });
 
-  for (const way of ['fill', 'compare', 'stage'] as const) {
+  for (const way of ['fill', 'merge', 'stage'] as const) {
     for (const [how, code] of [
       ['pg_terminate_backend', '57P01'],
       ['pg_cancel_backend', '57014'],
     ] as const) {
       // Between two stretches a session is idle, and there is nothing to cancel.
-      if (way === 'compare' && how === 'pg_cancel_backend') continue;
+      if (way === 'merge' && how === 'pg_cancel_backend') continue;
       it(`by ${how} while S3 is awaited (${way}): says so, to be tried again`, async () => {
         if (way !== 'fill') {
           await world.db.query(
