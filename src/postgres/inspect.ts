@@ -18,12 +18,18 @@ export interface ServerFacts {
   readonly schema: boolean;
   readonly usage: boolean;
   readonly temporary: boolean;
+  /** Functions of the schema `tickets` that the login needs and may not call, and those that are not there. */
+  readonly functionsDenied: readonly string[];
+  readonly functionsMissing: readonly string[];
   /** The most connections that login or database may have; -1: no bound of their own. */
   readonly loginConnections: number;
   readonly databaseConnections: number;
   /** Connections that the server has left for a login that is no superuser. */
   readonly free: number;
 }
+
+/** What worker and client call, by name and types as a grant writes them. */
+const FUNCTIONS = ['mark_missing(text, text[])'];
 
 /** Asks who and what answers. */
 export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
@@ -39,12 +45,20 @@ export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
        s.oid is not null as schema,
        coalesce(has_schema_privilege(s.oid, 'usage'), false) as usage,
        has_database_privilege(current_database(), 'temporary') as temporary,
+       f.denied as "functionsDenied", f.missing as "functionsMissing",
        r.rolconnlimit as "loginConnections", d.datconnlimit as "databaseConnections",
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
          - (select count(*) from pg_stat_activity where backend_type = 'client backend')::int as free
      from pg_roles r join pg_database d on d.datname = current_database()
        left join pg_namespace s on s.nspname = 'tickets'
+       cross join lateral (
+         select coalesce(array_agg(n.name) filter (where not has_function_privilege(p.oid, 'execute')), '{}') as denied,
+           coalesce(array_agg(n.name) filter (where p.oid is null), '{}') as missing
+         from unnest($1::text[]) as n(name) left join pg_proc p on p.pronamespace = s.oid
+           and p.proname || '(' || oidvectortypes(p.proargtypes) || ')' = n.name
+       ) f
      where r.rolname = current_user`,
+    [FUNCTIONS],
   );
   if (!facts) throw new Error('a login has no role');
   return facts;

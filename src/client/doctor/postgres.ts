@@ -140,9 +140,10 @@ async function checkRights(
 ): Promise<void> {
   const needs = needsOf(datasets);
   const states = await checkNeeds(session, needs);
-  const missing = [...new Set(needs.filter((_, i) => states[i] === 'missing').map(({ table }) => table))];
+  const tables = needs.filter((_, i) => states[i] === 'missing').map(({ table }) => table);
+  const missing = [...new Set([...tables, ...facts.functionsMissing])];
   if (missing.length > 0) {
-    const what = `tables, or columns of them, are missing: ${missing.map((table) => `tickets.${table}`).join(', ')}`;
+    const what = `tables, columns of them or functions are missing: ${missing.map((name) => `tickets.${name}`).join(', ')}`;
     findings.add('postgres.migrations', 'problem', what, 'tidemark migrate');
   } else findings.add('postgres.migrations', 'ok', 'what the migrations make is there');
   if (!facts.schema) return;
@@ -152,6 +153,7 @@ async function checkRights(
     ...(facts.usage ? [] : [`grant usage on schema tickets to ${grantee};`]),
     ...(facts.temporary ? [] : [`grant temporary on database "${facts.database}" to ${grantee};`]),
     ...needs.filter((_, i) => states[i] === 'denied').map((need) => grantOf(need, grantee)),
+    ...facts.functionsDenied.map((name) => `grant execute on function tickets.${name} to ${grantee};`),
   ];
   if (statements.length === 0) {
     findings.add('postgres.rights', 'ok', 'the login may do what worker and client do');
