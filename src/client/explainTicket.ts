@@ -11,9 +11,9 @@ import { stageFew } from '../postgres/stageFew.ts';
 import { readTicketMoment, type Lineage } from '../postgres/ticket.ts';
 import { readTicket, type FoundRecord, type TicketReading } from '../rows/readTicket.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
-import { bytesOf, contentOf, type Content } from './contentOf.ts';
+import { bytesOf, contentOf, type Content } from '../activities/contentOf.ts';
 import { listLive } from './liveListing.ts';
-import { lookAhead } from './lookAhead.ts';
+import { lookAhead } from '../activities/lookAhead.ts';
 import type { Servers } from './servers.ts';
 
 /** Objects looked through at a time: as many requests as a store bears from one command. */
