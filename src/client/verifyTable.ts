@@ -7,6 +7,7 @@ import { compareCopy, noteUnread, takeMoment, type TableComparison } from '../po
 import { readHistory, type HistoricDeed } from '../postgres/history.ts';
 import { mergeStaged } from '../postgres/mergeStaged.ts';
 import type { Session } from '../postgres/pool.ts';
+import { findRestart } from '../postgres/rebuildHistory.ts';
 import { openRehearsal, rehearsalTable } from '../postgres/rehearse.ts';
 import { bytesOf, contentOf, type FoundContent } from '../activities/contentOf.ts';
 import { lookAhead } from '../activities/lookAhead.ts';
@@ -55,7 +56,8 @@ export async function verifyTable(servers: Servers, input: VerifyInput): Promise
     const moment = await takeMoment(session, dataset);
     await openRehearsal(session, dataset);
     const replay = new Replay(servers, session, dataset);
-    const deeds = replay.loadsUpTo(moment.newest);
+    const restart = await findRestart(session, { dataset: dataset.name, upTo: moment.newest });
+    const deeds = replay.loads(restart.after, moment.newest);
     const looks = lookAhead(deeds, WIDTH, async (deed) => ({
       deed,
       content: await contentOf(store, dataset, deed),
@@ -72,6 +74,7 @@ export async function verifyTable(servers: Servers, input: VerifyInput): Promise
       moment,
       adopted: adopted.length > 0 ? 'some' : 'none',
       unread: unreadTotal,
+      lineage: restart.lineage,
       values,
     });
     const differs = compared.missing + compared.extra + compared.different > 0;
@@ -96,8 +99,8 @@ class Replay {
   }
 
   /** The deeds that put rows into the table. */
-  async *loadsUpTo(upTo: number): AsyncGenerator<HistoricDeed, void> {
-    for await (const deed of readHistory(this.servers.db, { dataset: this.dataset.name, upTo })) {
+  async *loads(after: number, upTo: number): AsyncGenerator<HistoricDeed, void> {
+    for await (const deed of readHistory(this.servers.db, { dataset: this.dataset.name, after, upTo })) {
       if (deed.exportType === 'adopted') this.adopted.push(deed.watermark ?? deed.key);
       if (REPLAY_MODES[deed.exportType]) yield deed;
     }

@@ -79,3 +79,33 @@ export async function lookAround(
 
 /** Deeds that put rows of a file into the table. */
 const LOADS = ['baseline', 'delta', 'late', 'reload'];
+
+/** Where the ledger can be done again from, to lead to the table as it is. */
+export interface Restart {
+  /** The ledger row before the first to be merged. */
+  readonly after: number;
+  /** Whether rows still come from the file and line that this leads to. */
+  readonly lineage: 'compared' | 'left';
+}
+
+/**
+ * A rebuild that removed what no file leads to has made the file that it began with the table's beginning; one that began
+ * with a later file than the first has left rows as they were that only come from another file.
+ */
+export async function findRestart(
+  db: Queryable,
+  input: { readonly dataset: string; readonly upTo: number },
+): Promise<Restart> {
+  const [restart] = await db.query<{ after: number; whole: boolean }>(
+    `select coalesce(max((r.metadata ->> 'from_id')::bigint - 1) filter (where (r.metadata ->> 'removes')::boolean), 0)
+         ::float8 as after,
+       coalesce(bool_and(not exists (
+         select from tickets.import_meta m
+         where m.dataset = $1 and m.id < (r.metadata ->> 'from_id')::bigint and m.export_type = any ($3)
+       )), true) as whole
+     from tickets.import_meta r
+     where r.dataset = $1 and r.id <= $2 and r.export_type = 'rebuilt'`,
+    [input.dataset, input.upTo, LOADS],
+  );
+  return { after: restart?.after ?? 0, lineage: restart?.whole === false ? 'left' : 'compared' };
+}

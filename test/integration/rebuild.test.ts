@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
+import type { WorkflowFailedError, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import { rebuildQueue } from '../../src/client/rebuildQueue.ts';
 import { inc } from '../../src/datasets/inc.ts';
+import { askRebuild } from '../../src/postgres/rebuildRecord.ts';
+import type { rebuildDataset } from '../../src/workflows/rebuildDataset.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
 import { readTable } from '../support/tables.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
 
 const full = (n: number): string => inc.changesPrefix + fileName(n);
+const archived = (n: number): string => inc.processedPrefix + fileName(n);
 const at = (day: number, priority: string): Cells => ({ updated_at: `2026-02-0${day} 10:00:00`, priority });
 
 const WHY = ['--reason', 'looks wrong', '--yes', '--wait'];
@@ -21,6 +26,8 @@ interface Report {
   readonly difference: { built: number; missing: number; different: number; extra: number; columns: object };
   readonly found: { finding: string; key: string; line: number; ticket?: string }[];
 }
+
+type Handle = WorkflowHandleWithFirstExecutionRunId<typeof rebuildDataset>;
 
 describe('tidemark rebuild', function () {
   this.timeout(120_000);
@@ -100,4 +107,285 @@ describe('tidemark rebuild', function () {
     assert.deepEqual(await readTable(world.db, inc), good);
     assert.ok((await world.keys(inc.processedPrefix)).includes(legacy));
   });
+
+  it('takes in a source that was seeded again: flagged when loaded, what is gone shown, and removed only when asked', async () => {
+    const rows = Array.from({ length: 120 }, (_unused, n) => ({ ticket_id: `T${n}`, priority: 'P1' }));
+    await world.put(fileName(1), incFile(rows));
+    await world.put(fileName(2), incFile(rows.slice(0, 90)));
+    await world.put(
+      fileName(3),
+      incFile([...rows.slice(0, 9), ...rows.slice(20)].map((row) => ({ ...row, title: 'again' }))),
+    );
+    await world.put(fileName(4), incFile([{ ticket_id: 'T119', priority: 'P2' }]));
+    await world.run();
+    const flagged = async (): Promise<unknown> =>
+      world.db.query(
+        `select looks_like_baseline as key, rows::int as rows from tickets.dataset_status where dataset = 'inc'`,
+      );
+    assert.deepEqual(await flagged(), [{ key: full(3), rows: 120 }]);
+    assert.deepEqual(
+      (await world.ledger()).map(({ metadata }) => metadata['looks_like_baseline'] ?? false),
+      [false, false, true, false],
+    );
+    const { stdout } = await world.client('status', 'inc');
+    assert.match(
+      stdout,
+      /\n {2}seeded again\? automations\/inc\/changes\/2026-03-01T00-03-00\.csv {2}\(as large as the table: tidemark rebuild\)/,
+    );
+    await world.rebuildWork();
+    const before = await readTable(world.db, inc);
+    const left = await rebuild('--from', fileName(3), ...WHY);
+    assert.deepEqual([left.status, left.from, left.files, left.difference.extra], [0, full(3), 2, 11]);
+    assert.deepEqual([left.inserted, left.updated, left.removed], [0, 0, 0]);
+    assert.deepEqual(left.found.map(({ finding, key, line }) => [finding, key, line]).at(0), [
+      'extra',
+      full(1),
+      11,
+    ]);
+    assert.deepEqual(await readTable(world.db, inc), before);
+    assert.deepEqual(await flagged(), [{ key: null, rows: 120 }]);
+    const { removed } = await (await start({ from: full(3), removes: true, agreed: true })).result();
+    assert.equal(removed, 11);
+    assert.deepEqual(await flagged(), [{ key: null, rows: 109 }]);
+    // From now on the table begins with that file, for those who look and for the next rebuild.
+    assert.equal((await world.client('verify', 'inc')).status, 0);
+    const next = await (await start({ agreed: true })).result();
+    assert.deepEqual(
+      [next.from, next.files, next.inserted, next.updated, next.difference?.extra],
+      [full(3), 2, 0, 0, 0],
+    );
+  });
+
+  it('leaves the table as it was after a file, under another name, for who may read the live one', async () => {
+    await load();
+    const looker = `looker_${world.name}`;
+    await world.shared.admin.unsafe(`create role ${looker}`);
+    await world.db.query(`grant select on tickets.inc to ${looker}`);
+    const before = await readTable(world.db, inc);
+    await world.rebuildWork();
+    const kept = await rebuild('--as-of', fileName(3), '--reason', 'what did we know', '--wait');
+    assert.deepEqual([kept.status, kept.outcome, kept.files, kept.rows], [0, 'kept', 2, 5]);
+    assert.equal(kept.table, 'tickets_rebuild.inc_as_of_20260301t000300');
+    const rows = await world.db.query(
+      `select ticket_id as id, priority, source_key as key from ${kept.table} order by 1`,
+    );
+    assert.deepEqual(rows, [
+      { id: 'A', priority: 'P2', key: full(3) },
+      { id: 'B', priority: 'P1', key: full(1) },
+      { id: 'C', priority: 'P1', key: full(1) },
+      { id: 'D', priority: 'P1', key: full(1) },
+      { id: 'E', priority: 'hushhush priority', key: full(3) },
+    ]);
+    const [may] = await world.db.query(
+      `select has_table_privilege('${looker}', $1, 'select') as looker,
+         has_table_privilege('tidemark_reader', $1, 'select') as reader`,
+      [kept.table],
+    );
+    assert.deepEqual(may, { looker: true, reader: false });
+    assert.deepEqual(await readTable(world.db, inc), before);
+    assert.ok((await world.ledger()).every(({ type }) => type !== 'rebuilt'));
+    await assert.rejects((await start({ asOf: full(3) })).result(), (error: WorkflowFailedError) => {
+      assert.match(error.cause?.message ?? '', /inc_as_of_20260301t000300 is there already\. Drop it first$/);
+      return true;
+    });
+  });
+
+  it('is refused while a file in between is gone or has other bytes, and changes nothing', async () => {
+    await load();
+    await spoil();
+    const before = await readTable(world.db, inc);
+    await world.rebuildWork();
+    const bytes = await world.content(archived(3));
+    await world.put(archived(3), incFile([{ ticket_id: 'A', priority: 'forged' }]));
+    const altered = await rebuild(...WHY);
+    assert.deepEqual([altered.status, altered.stdout], [1, '']);
+    assert.match(
+      altered.stderr,
+      /^tidemark: inc \S+T00-03-00\.csv: its object has other bytes than the ledger says\. Put the object/,
+    );
+    await world.remove(archived(3));
+    await world.remove(archived(2));
+    const gone = await rebuild(...WHY);
+    assert.equal(gone.status, 1);
+    assert.match(
+      gone.stderr,
+      /^tidemark: inc \S+T00-03-00\.csv: its object is gone, from changes\/ and from the archive, and so are 1 more\./,
+    );
+    assert.deepEqual(await readTable(world.db, inc), before);
+    assert.deepEqual(await world.db.query(`select from pg_tables where schemaname = 'tickets_rebuild'`), []);
+    await world.put(archived(3), bytes);
+    const from = await rebuild('--from', fileName(2), ...WHY);
+    assert.match(
+      from.stderr,
+      /a rebuild begins with a file that was applied in its order, and the ledger has no such one/,
+    );
+    assert.ok((await world.ledger()).every(({ type }) => type !== 'rebuilt'));
+  });
+
+  it('what another loader did is not known: a rebuild needs a file to begin with', async () => {
+    await world.db.query(
+      `insert into tickets.import_meta (dataset, source_key, export_type, metadata)
+       values ('inc', $1, 'adopted', jsonb_build_object('source_max_key', $1::text))`,
+      [full(0)],
+    );
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }]));
+    await world.rebuildWork();
+    const refused = await rebuild(...WHY);
+    assert.match(refused.stderr, /no file of the ledger is a baseline: .* tidemark rebuild inc --from KEY/);
+    const done = await (await start({ from: full(1), agreed: true })).result();
+    assert.deepEqual([done.from, done.difference?.built], [full(1), 1]);
+  });
+
+  it('killed in the middle it goes on behind the last file that was merged', async () => {
+    const names = Array.from({ length: 400 }, (_unused, n) => fileName(n));
+    await Promise.all(
+      names.map((name, n) => world.put(name, incFile([{ ticket_id: `T${n % 7}`, priority: `P${n}` }]))),
+    );
+    await world.run();
+    const good = await readTable(world.db, inc);
+    await spoil();
+    const handle = await start({ agreed: true });
+    const first = world.rebuildProcess();
+    const done = async (): Promise<number> => {
+      const [row] = await world.db.query<{ n: number }>(
+        'select max(files_done)::int as n from tickets.rebuilds',
+      );
+      return row?.n ?? 0;
+    };
+    while ((await done()) < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    first.kill('SIGKILL');
+    const at = await done();
+    assert.ok(at < 400, `${at} files merged before the kill`);
+    await world.rebuildWork();
+    const { outcome, files } = await handle.result();
+    assert.deepEqual([outcome, files], ['applied', 400]);
+    assert.deepEqual(await attemptsOf(handle), [1, 2]);
+    const mended = new Map(await readTable(world.db, inc));
+    mended.delete('Z');
+    assert.deepEqual(mended, good);
+  });
+
+  it('takes in what was loaded since, and readers see the table before or after it, never a mixture', async () => {
+    const rows = Array.from({ length: 3_000 }, (_unused, n) => ({ ticket_id: `T${n}`, priority: 'good' }));
+    await world.put(fileName(1), incFile(rows));
+    await world.run();
+    await world.db.query(`create view public.open_inc as select * from tickets.inc`);
+    await world.db.query(
+      `create table public.notes (ticket_id text collate "C" references tickets.inc, note text)`,
+    );
+    await world.db.query(`insert into public.notes values ('T7', 'seen')`);
+    await world.db.query(`update tickets.inc set priority = 'bad'`);
+    await world.rebuildWork();
+    const handle = await start({});
+    await until(async () => (await state()) === 'compared');
+    await world.putAndLoad(
+      fileName(2),
+      incFile([
+        { ticket_id: 'T1', priority: 'good' },
+        { ticket_id: 'N', priority: 'good' },
+      ]),
+    );
+    await world.db.query(`update tickets.inc set priority = 'bad'`);
+    const seen = new Set<string>();
+    let over = false;
+    const reading = (async () => {
+      while (!over) {
+        const found = await world.deps.pool.query<{ priority: string }>(
+          'select distinct priority from tickets.inc order by 1',
+        );
+        seen.add(found.map(({ priority }) => priority).join());
+      }
+    })();
+    await handle.signal('decide', true);
+    const result = await handle.result();
+    over = true;
+    await reading;
+    assert.deepEqual([result.outcome, result.updated, result.inserted], ['applied', 3_001, 0]);
+    assert.deepEqual(
+      [...seen].filter((priorities) => priorities.includes(',')),
+      [],
+    );
+    const [count] = await world.db.query(
+      `select count(*)::int as n from public.open_inc where priority = 'good'`,
+    );
+    assert.deepEqual(count, { n: 3_001 });
+    assert.deepEqual(
+      (await world.ledger()).map(({ type }) => type),
+      ['baseline', 'delta', 'rebuilt'],
+    );
+  });
+
+  it('a ticket that another table refers to is not removed: nothing is changed', async () => {
+    await load();
+    await spoil();
+    await world.db.query(`create table public.notes (ticket_id text collate "C" references tickets.inc)`);
+    await world.db.query(`insert into public.notes values ('Z')`);
+    const before = await readTable(world.db, inc);
+    await world.rebuildWork();
+    const { status, stderr } = await rebuild(...WHY, '--remove');
+    assert.equal(status, 1);
+    assert.match(
+      stderr,
+      /a constraint of the live table refuses the difference; nothing was changed \[23503\]\. Where other/,
+    );
+    assert.deepEqual(await readTable(world.db, inc), before);
+  });
+
+  it('without a terminal to ask on and without --yes nothing is begun; nobody agreed: the table is dropped', async () => {
+    await load();
+    await spoil();
+    const before = await readTable(world.db, inc);
+    const { status, stderr } = await rebuild('--reason', 'looks wrong');
+    assert.equal(status, 3);
+    assert.match(
+      stderr,
+      /will be written into tickets\.inc\.\nThere is no terminal to ask on: nothing was done/,
+    );
+    await world.rebuildWork();
+    const handle = await start({});
+    await until(async () => (await state()) === 'compared');
+    await handle.signal('decide', false);
+    assert.equal((await handle.result()).outcome, 'dropped');
+    assert.deepEqual(await readTable(world.db, inc), before);
+    assert.deepEqual(await world.db.query(`select from pg_tables where schemaname = 'tickets_rebuild'`), []);
+  });
+
+  /** Begins a rebuild as the verb does. */
+  async function start({
+    agreed,
+    ...wanted
+  }: {
+    readonly from?: string;
+    readonly asOf?: string;
+    readonly removes?: boolean;
+    readonly agreed?: true;
+  }): Promise<Handle> {
+    const request = { dataset: 'inc', removes: false, who: 'me', reason: 'looks wrong', ...wanted };
+    const rebuild = await askRebuild(world.deps.pool, request);
+    return world.shared.temporal.workflow.start<typeof rebuildDataset>('rebuildDataset', {
+      args: [{ dataset: 'inc', rebuild, ...(agreed && { agreed }) }],
+      taskQueue: rebuildQueue(world.name),
+      workflowId: `rebuild-${world.name}`,
+    });
+  }
+
+  async function state(): Promise<string | undefined> {
+    const [row] = await world.db.query<{ state: string }>(
+      'select state from tickets.rebuilds order by id desc limit 1',
+    );
+    return row?.state;
+  }
 });
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/** The attempts in which the activities of a run came to their ends. */
+async function attemptsOf(handle: Handle): Promise<readonly number[]> {
+  const { events } = await handle.fetchHistory();
+  const attempts = (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
+    started ? [started.attempt ?? 0] : [],
+  );
+  return [...new Set(attempts)].sort();
+}
