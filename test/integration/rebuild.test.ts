@@ -287,9 +287,9 @@ describe('tidemark rebuild', function () {
     );
     await world.db.query(`update tickets.inc set priority = 'bad'`);
     const seen = new Set<string>();
-    let over = false;
+    const reader = { over: false };
     const reading = (async () => {
-      while (!over) {
+      while (!reader.over) {
         const found = await world.deps.pool.query<{ priority: string }>(
           'select distinct priority from tickets.inc order by 1',
         );
@@ -298,7 +298,7 @@ describe('tidemark rebuild', function () {
     })();
     await handle.signal('decide', true);
     const result = await handle.result();
-    over = true;
+    reader.over = true;
     await reading;
     assert.deepEqual([result.outcome, result.updated, result.inserted], ['applied', 3_001, 0]);
     assert.deepEqual(
@@ -387,5 +387,5 @@ async function attemptsOf(handle: Handle): Promise<readonly number[]> {
   const attempts = (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
     started ? [started.attempt ?? 0] : [],
   );
-  return [...new Set(attempts)].sort();
+  return [...new Set(attempts)].sort((a, b) => a - b);
 }
