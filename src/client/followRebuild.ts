@@ -17,6 +17,9 @@ const LOOK_MS = 500;
 /** The signal that a rebuild waits for. */
 const DECIDE = 'decide';
 
+/** Dropping a table takes a moment. */
+const DROP_MS = 10_000;
+
 /** Rows shown of each finding. */
 const MAX_SHOWN = 20;
 
@@ -40,7 +43,7 @@ export async function followRebuild(servers: Servers, run: RebuildRun, input: Fo
   const difference = await untilCompared(servers, run, ended);
   const rows = await foundRows(servers, run, input);
   if (difference && !json) printDifference(dataset, difference, rows);
-  if (difference && !input.agreed) await ask(run, input, difference);
+  if (difference && !input.agreed) await ask(run, input, difference, ended);
   const end = await ended;
   if ('error' in end) throw problemOf(end.error, run.handle);
   const { result } = end;
@@ -63,8 +66,8 @@ async function untilCompared(
       const last = over;
       const { difference, filesDone, filesTotal } = await readRebuild(db, id);
       if (difference || last) return difference ?? undefined;
-      progress.tell(filesDone, filesTotal);
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, LOOK_MS))]);
+      if (filesTotal > 0) progress.tell(filesDone, filesTotal);
+      await within(LOOK_MS, ended);
     }
   } finally {
     progress.end();
@@ -76,6 +79,7 @@ async function ask(
   { handle }: RebuildRun,
   { dataset, removes }: FollowRebuild,
   { missing, different, extra }: Difference,
+  ended: Promise<unknown>,
 ): Promise<void> {
   const parts = [`${counted(missing, 'row')} inserted`, `${count(different)} updated`];
   if (removes) parts.push(`${count(extra)} removed`);
@@ -84,9 +88,18 @@ async function ask(
     await confirm({ what, yes: undefined, unattended: 'refuse' });
   } catch (error) {
     await handle.signal(DECIDE, false);
+    // The next rebuild of the dataset is a new one, and none to attach to; a rebuilder that is gone is not waited for.
+    await within(DROP_MS, ended);
     throw error;
   }
   await handle.signal(DECIDE, true);
+}
+
+/** Waits at most this long. */
+async function within(ms: number, end: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([end, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }
 
 function foundRows(

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { WorkflowFailedError, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { rebuildQueue } from '../../src/client/rebuildQueue.ts';
 import { inc } from '../../src/datasets/inc.ts';
@@ -350,6 +352,24 @@ describe('tidemark rebuild', function () {
     assert.deepEqual(await world.db.query(`select from pg_tables where schemaname = 'tickets_rebuild'`), []);
   });
 
+  it('on a terminal it shows what differs, then asks', async () => {
+    await load();
+    await spoil();
+    await world.rebuildWork();
+    const no = await onTerminal(world, 'n\n');
+    assert.deepEqual([no.status, await state()], [3, 'dropped']);
+    assert.match(
+      no.said,
+      /missing: 1 row[^]*In tickets\.inc: 1 row inserted, 1 updated\.\s[^]*Go on\? \[y\/N\]/,
+    );
+    const yes = await onTerminal(world, 'y\n');
+    assert.deepEqual([yes.status, await state()], [0, 'applied']);
+    assert.match(
+      yes.said,
+      /tickets\.inc: inserted 1, updated 1, removed 0\s+1 row that no file leads to left/,
+    );
+  });
+
   /** Begins a rebuild as the verb does. */
   async function start({
     agreed,
@@ -379,6 +399,28 @@ describe('tidemark rebuild', function () {
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+/** Types `rebuild inc` on a terminal of its own, and an answer. */
+async function onTerminal(
+  world: World,
+  answer: string,
+): Promise<{ readonly status: number | null; readonly said: string }> {
+  const command = `${process.execPath} --import tsx src/client.ts rebuild inc --reason because`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...world.env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  let said = '';
+  let answered = false;
+  child.stdout.on('data', (data: Buffer) => {
+    said += data.toString();
+    if (answered || !said.includes('[y/N] ')) return;
+    answered = true;
+    child.stdin.write(answer);
+  });
+  const [status] = (await once(child, 'close')) as [number | null];
+  return { status, said };
 }
 
 /** The attempts in which the activities of a run came to their ends. */
