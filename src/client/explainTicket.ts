@@ -6,6 +6,7 @@ import { readHistory, type HistoricDeed } from '../postgres/history.ts';
 import type { MergeMode } from '../postgres/merge.ts';
 import { mergeStaged } from '../postgres/mergeStaged.ts';
 import type { Session } from '../postgres/pool.ts';
+import { findRestart } from '../postgres/rebuildHistory.ts';
 import { openRehearsal, rehearsalTable } from '../postgres/rehearse.ts';
 import { stageFew } from '../postgres/stageFew.ts';
 import { readTicketMoment, type Lineage } from '../postgres/ticket.ts';
@@ -110,7 +111,8 @@ export async function explainTicket(
       onProgress((done += 1), Math.max(done, deeds));
     }
     const { rows, unread } = story;
-    const whole = unread.length === 0 && adopted.length === 0;
+    const { lineage } = await findRestart(session, { dataset: dataset.name, upTo: newest });
+    const whole = unread.length === 0 && adopted.length === 0 && lineage === 'compared';
     const agrees = whole ? isSame(stored, story.last) : null;
     return {
       dataset: dataset.name,

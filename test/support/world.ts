@@ -25,8 +25,10 @@ import { inc } from '../../src/datasets/inc.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
 import { createPool } from '../../src/postgres/pool.ts';
+import { askRebuild, type RebuildRequest } from '../../src/postgres/rebuildRecord.ts';
 import { createObjectStore } from '../../src/s3/createObjectStore.ts';
 import type { ingestDataset } from '../../src/workflows/ingestDataset.ts';
+import type { rebuildDataset } from '../../src/workflows/rebuildDataset.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
 import { hear } from './hush.ts';
 import { databaseUrl, loaderUrl, ownerOf, rebuilderUrl, shared, TEMPLATE, type Shared } from './shared.ts';
@@ -169,6 +171,23 @@ export class World {
     const done = worker.run().then(async () => pool.end());
     this.#workers.push({ worker, done });
     return worker;
+  }
+
+  /** Begins a rebuild as the verb does; `agreed` not to wait for the signal `decide`. */
+  async startRebuild({
+    agreed,
+    ...wanted
+  }: Partial<RebuildRequest> & { readonly agreed?: true }): Promise<
+    WorkflowHandleWithFirstExecutionRunId<typeof rebuildDataset>
+  > {
+    const { name: dataset } = this.dataset;
+    const request = { dataset, removes: false, who: 'me', reason: 'looks wrong', ...wanted };
+    const rebuild = await askRebuild(this.deps.pool, request);
+    return this.shared.temporal.workflow.start<typeof rebuildDataset>('rebuildDataset', {
+      args: [{ dataset, rebuild, ...(agreed && { agreed }) }],
+      taskQueue: rebuildQueue(this.name),
+      workflowId: `${this.name}-rebuild`,
+    });
   }
 
   /** Starts a rebuilder of this world in a process of its own. */
