@@ -7,7 +7,7 @@ import { lockRebuild, readRebuild, type Difference, type Rebuild } from '../post
 import {
   actAsRebuilder,
   checkBuild,
-  readDifference,
+  countDifference,
   writeDifference,
   type Written,
 } from '../postgres/rebuildTable.ts';
@@ -48,7 +48,9 @@ export async function applyRebuild(
       return { outcome: 'behind' };
     }
     await checkBuild(session, rebuild);
-    const difference = await readDifference(session, dataset, rebuild);
+    // By column it was counted to be shown: while others wait, it is not counted anew.
+    const columns = rebuild.difference?.columns ?? {};
+    const difference = { ...(await countDifference(session, dataset, rebuild)), columns };
     const written = await write(session, dataset, rebuild);
     checkWritten(rebuild, difference, written);
     const stored = await checkStored(session, dataset, rebuild, difference);

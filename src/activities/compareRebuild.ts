@@ -6,10 +6,11 @@ import {
   asOfTable,
   builtTable,
   checkBuild,
+  countColumns,
+  countDifference,
   dropBuild,
   keepBuild,
   keepFoundRows,
-  readDifference,
 } from '../postgres/rebuildTable.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { ComparedRebuild, KeptRebuild, RebuildInput } from './rebuildInterface.ts';
@@ -31,7 +32,9 @@ export async function compareRebuild(
       return { outcome: 'behind' };
     }
     await checkBuild(session, rebuild);
-    const difference = await readDifference(session, dataset, rebuild);
+    const counts = await countDifference(session, dataset, rebuild);
+    const columns = counts.different > 0 ? await countColumns(session, dataset, rebuild) : {};
+    const difference = { ...counts, columns };
     await keepFoundRows(session, dataset, rebuild);
     await noteRebuild(session, rebuild.id, { state: 'compared', difference });
     await session.query('commit');

@@ -46,6 +46,7 @@ export interface RebuildDifference {
   readonly missing: number;
   readonly different: number;
   readonly extra: number;
+  /** By column, as they were compared before a person was asked. */
   readonly columns: Readonly<Record<string, number>>;
 }
 

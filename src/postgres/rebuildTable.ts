@@ -108,29 +108,43 @@ export async function countRows(session: Session, table: string): Promise<number
 }
 
 /** Counts what differs between the live table and the built one. */
-export async function readDifference(
+export async function countDifference(
   session: Session,
   dataset: Dataset,
   rebuild: Rebuild,
-): Promise<Difference> {
+): Promise<Omit<Difference, 'columns'>> {
   const pk = identifier(dataset.primaryKey);
-  const names = comparedColumns(dataset, rebuild);
   const both = `b.${pk} is not null and t.${pk} is not null`;
-  const columns = names.map((name) => {
-    const column = identifier(name);
-    return `count(*) filter (where ${both} and t.${column} is distinct from b.${column})::float8`;
-  });
-  const [row] = await session.queryLong<Omit<Difference, 'columns'> & { columns: readonly number[] }>(
+  const [counts] = await session.queryLong<Omit<Difference, 'columns'>>(
     `select count(t.${pk})::float8 as stored, count(b.${pk})::float8 as built,
        count(*) filter (where t.${pk} is null)::float8 as missing,
        count(*) filter (where ${both} and ${differs(dataset, rebuild)})::float8 as different,
-       count(*) filter (where b.${pk} is null)::float8 as extra,
-       array[${columns.join(', ')}] as columns
+       count(*) filter (where b.${pk} is null)::float8 as extra
      from ${builtTable(rebuild)} b full join ${targetTable(dataset)} t on t.${pk} = b.${pk}`,
   );
-  if (!row) throw new TidemarkFailure('InternalError', 'a comparison gave no counts');
-  const counted = names.map((name, i) => [name, row.columns[i] ?? 0] as const);
-  return { ...row, columns: Object.fromEntries(counted.filter(([, n]) => n > 0)) };
+  if (!counts) throw new TidemarkFailure('InternalError', 'a comparison gave no counts');
+  return counts;
+}
+
+/** In how many of the different rows a column differs; only columns that do. */
+export async function countColumns(
+  session: Session,
+  dataset: Dataset,
+  rebuild: Rebuild,
+): Promise<Difference['columns']> {
+  const pk = identifier(dataset.primaryKey);
+  const names = comparedColumns(dataset, rebuild);
+  const columns = names.map((name) => {
+    const column = identifier(name);
+    return `count(*) filter (where t.${column} is distinct from b.${column})::float8`;
+  });
+  const [row] = await session.queryLong<{ columns: readonly number[] }>(
+    `select array[${columns.join(', ')}] as columns
+     from ${builtTable(rebuild)} b join ${targetTable(dataset)} t on t.${pk} = b.${pk}
+     where ${differs(dataset, rebuild)}`,
+  );
+  const counted = names.map((name, i) => [name, row?.columns[i] ?? 0] as const);
+  return Object.fromEntries(counted.filter(([, n]) => n > 0));
 }
 
 /** Keeps the first rows of each finding, for who asks. */
