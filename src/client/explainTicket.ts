@@ -6,14 +6,15 @@ import { readHistory, type HistoricDeed } from '../postgres/history.ts';
 import type { MergeMode } from '../postgres/merge.ts';
 import { mergeStaged } from '../postgres/mergeStaged.ts';
 import type { Session } from '../postgres/pool.ts';
+import { findRestart } from '../postgres/rebuildHistory.ts';
 import { openRehearsal, rehearsalTable } from '../postgres/rehearse.ts';
 import { stageFew } from '../postgres/stageFew.ts';
 import { readTicketMoment, type Lineage } from '../postgres/ticket.ts';
 import { readTicket, type FoundRecord, type TicketReading } from '../rows/readTicket.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
-import { bytesOf, contentOf, type Content } from './contentOf.ts';
+import { bytesOf, contentOf, type Content } from '../activities/contentOf.ts';
 import { listLive } from './liveListing.ts';
-import { lookAhead } from './lookAhead.ts';
+import { lookAhead } from '../activities/lookAhead.ts';
 import type { Servers } from './servers.ts';
 
 /** Objects looked through at a time: as many requests as a store bears from one command. */
@@ -110,7 +111,8 @@ export async function explainTicket(
       onProgress((done += 1), Math.max(done, deeds));
     }
     const { rows, unread } = story;
-    const whole = unread.length === 0 && adopted.length === 0;
+    const { lineage } = await findRestart(session, { dataset: dataset.name, upTo: newest });
+    const whole = unread.length === 0 && adopted.length === 0 && lineage === 'compared';
     const agrees = whole ? isSame(stored, story.last) : null;
     return {
       dataset: dataset.name,

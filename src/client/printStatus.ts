@@ -24,6 +24,12 @@ export function printStatus(datasets: readonly Dataset[], reports: readonly Stat
     if (report.coveredTotal > 0) line('covered', count(report.coveredTotal));
     if (report.ignoredTotal > 0) line('ignored', count(report.ignoredTotal));
     if (report.archiveDebt > 0) line('to archive', count(report.archiveDebt));
+    if (report.looksLikeBaseline !== null) {
+      line(
+        'seeded again?',
+        `${printable(report.looksLikeBaseline)}  (as large as the table: tidemark rebuild)`,
+      );
+    }
     if (report.truncated) line('truncated', styled('yellow', 'the exporter cut short what was applied last'));
   });
 }

@@ -35,6 +35,8 @@ export interface StatusReport {
   readonly archiveDebt: number;
   /** The exporter cut short what was applied last. */
   readonly truncated: boolean;
+  /** A delta with nearly as many tickets as the table: the source may have been seeded again. */
+  readonly looksLikeBaseline: string | null;
 }
 
 /** A file at which the dataset stops. */
@@ -88,6 +90,7 @@ async function report(servers: Servers, dataset: Dataset): Promise<StatusReport>
     ignoredTotal: seen.ignored,
     archiveDebt: status?.archiveDebt ?? 0,
     truncated: status?.truncated ?? false,
+    looksLikeBaseline: status?.looksLikeBaseline ?? null,
   };
 }
 

@@ -56,6 +56,7 @@ describe('tidemark status', function () {
       ignoredTotal: 1,
       archiveDebt: 1,
       truncated: false,
+      looksLikeBaseline: null,
     });
     const [{ since, ...failure }] = failed as [{ since: string }];
     assert.deepEqual(failure, { key: full(3), kind: 'RowsRejected', line: 2, column: 'mttr' });
