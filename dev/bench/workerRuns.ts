@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
-import { workerArguments } from '../demo/product.ts';
+import { workerCommand } from '../demo/product.ts';
 import { childEnvironment } from '../embedded.ts';
 import type { Ground } from './ground.ts';
 
@@ -46,11 +46,12 @@ export async function startWorkerRuns({ stack, signal }: Ground): Promise<Worker
   const client = new Client({ connection, namespace });
   // A queue of its own: Temporal would go on for a while to give tasks to a worker that is gone.
   const taskQueue = `bench-${randomUUID()}`;
+  const { args, env } = await workerCommand();
   const worker = await stack.add({
     name: `worker of ${taskQueue}`,
     command: process.execPath,
-    args: await workerArguments(),
-    env: { ...childEnvironment(stack), TIDEMARK_TASK_QUEUE: taskQueue },
+    args,
+    env: { ...childEnvironment(stack), ...env, TIDEMARK_TASK_QUEUE: taskQueue },
     probe: () => assertPolled(client, taskQueue),
     // Its servers end with it, so there is nothing left to wind up.
     stopSignal: 'SIGKILL',
