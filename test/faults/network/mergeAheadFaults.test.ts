@@ -33,7 +33,7 @@ const AT_THE_END: Readonly<Record<string, Match>> = {
 };
 const HARMS = ['cut', 'cut in the middle', 'lose the answer', 'stall', 'end of all sessions'] as const;
 
-const STRETCHES = longForm ? [1, 2, 3] : [2];
+const STRETCHES = longForm ? [1, 2] : [2];
 
 /** In the bounded form of one stretch, which has others before and behind it, and every third: each place, each harm. */
 const CASES = HARMS.flatMap((harm) => [
