@@ -13,6 +13,8 @@ import type { ZoneHistory } from './zone.ts';
 /** How many rejected rows are kept, and how many bytes of each. */
 const KEEP_REJECTS = 100;
 const KEEP_REJECT_BYTES = 64 * 1024;
+/** Rows wait no longer than this for a block to be full: nobody is to take an object that comes slowly for a frozen worker. */
+const FLUSH_MS = 5_000;
 
 /** How far a file is read. */
 export interface ReadSoFar {
@@ -53,10 +55,12 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   const source = (input.records ?? changeFileRecords)((record) => rows.take(record));
 
   let bytes = 0;
+  let flushed = performance.now();
   async function feed(pieces: Iterable<Buffer>): Promise<void> {
     for (const piece of pieces) {
       await source.feed(piece);
-      if (!block.full) continue;
+      if (!block.full && performance.now() - flushed < FLUSH_MS) continue;
+      flushed = performance.now();
       await block.flush();
       // Bytes that are there already would be read on and on, 2 MiB at a time, while PostgreSQL's answers wait.
       await new Promise(setImmediate);
