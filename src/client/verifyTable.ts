@@ -1,6 +1,7 @@
 /** A dataset's files, merged anew in the order of the ledger, and compared with its table. */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import { compressionOf, type ObjectKey } from '../domain/changeFile.ts';
 import { MAX_KEYS } from '../domain/listing.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { compareCopy, noteUnread, takeMoment, type TableComparison } from '../postgres/compareCopy.ts';
@@ -118,7 +119,9 @@ class Replay {
     const { session, dataset } = this;
     const { key } = deed;
     const chunks = await bytesOf(this.servers.store(), dataset, deed, content);
-    const read = await (content.held ? this.stageHeld(chunks) : this.stageStream(chunks)).catch(refusal);
+    // What is packed may be of any size once it is not.
+    const isSmall = content.held !== undefined && compressionOf(key) === 'none';
+    const read = await (isSmall ? this.stageHeld(key, chunks) : this.stageStream(key, chunks)).catch(refusal);
     if (!read || read.reading.rejected > dataset.maxRejects) return this.leaveOut(deed, 'refused');
     const mode = MODES[deed.exportType] ?? 'inOrder';
     await mergeStaged(session, { dataset, key, mode, ...read, target: rehearsalTable(dataset) });
@@ -131,22 +134,22 @@ class Replay {
     await noteUnread(this.session, key);
   }
 
-  private async stageHeld(chunks: AsyncIterable<Buffer>): Promise<Staged> {
+  private async stageHeld(key: ObjectKey, chunks: AsyncIterable<Buffer>): Promise<Staged> {
     const { session, dataset } = this;
     const blocks: Buffer[] = [];
     const sink = { write: async (block: Buffer): Promise<void> => void blocks.push(Buffer.from(block)) };
-    const reading = await readChangeFile({ dataset, zone: await session.zone(), chunks, sink });
+    const reading = await readChangeFile({ dataset, key, zone: await session.zone(), chunks, sink });
     return { reading, staged: await stageFew(session, dataset, blocks) };
   }
 
-  private async stageStream(chunks: AsyncIterable<Buffer>): Promise<Staged> {
+  private async stageStream(key: ObjectKey, chunks: AsyncIterable<Buffer>): Promise<Staged> {
     const { session, dataset } = this;
     const zone = await session.zone();
     const sink = await openStaging(session, dataset);
     const read: { reading?: Reading } = {};
     let staged: number;
     try {
-      read.reading = await readChangeFile({ dataset, zone, chunks, sink });
+      read.reading = await readChangeFile({ dataset, key, zone, chunks, sink });
     } finally {
       // Whole rows were sent, few or many: the COPY ends in good order, and the session stays.
       staged = await sink.finish();
