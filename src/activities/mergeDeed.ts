@@ -42,7 +42,12 @@ export async function stageDeed(
   }
   const chunks = await bytesOf(store, dataset, deed, content);
   try {
-    const staged = await stageReplay(session, { dataset, chunks, held: content.held !== undefined });
+    const staged = await stageReplay(session, {
+      dataset,
+      key: deed.key,
+      chunks,
+      held: content.held !== undefined,
+    });
     refuse(dataset, staged.reading, []);
     checkReading(staged, deed);
     return staged;

@@ -1,6 +1,7 @@
 /** A file of the ledger, staged once more: to be merged into another table than the live one. */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import { compressionOf, type ObjectKey } from '../domain/changeFile.ts';
 import type { MergeMode } from '../postgres/merge.ts';
 import type { Session } from '../postgres/pool.ts';
 import { openStaging } from '../postgres/stage.ts';
@@ -25,29 +26,32 @@ export interface Staged {
 /** What is staged: the bytes of a file, which are all in memory or come from S3. */
 export interface ReplayInput {
   readonly dataset: Dataset;
+  readonly key: ObjectKey;
   readonly chunks: AsyncIterable<Buffer>;
   readonly held: boolean;
 }
 
 /** Stages a file. The session stays in good order where the file is refused. */
 export async function stageReplay(session: Session, input: ReplayInput): Promise<Staged> {
-  return input.held ? stageHeld(session, input) : stageStream(session, input);
+  // What is packed may be of any size once it is not.
+  const isSmall = input.held && compressionOf(input.key) === 'none';
+  return isSmall ? stageHeld(session, input) : stageStream(session, input);
 }
 
-async function stageHeld(session: Session, { dataset, chunks }: ReplayInput): Promise<Staged> {
+async function stageHeld(session: Session, { dataset, key, chunks }: ReplayInput): Promise<Staged> {
   const blocks: Buffer[] = [];
   const sink = { write: async (block: Buffer): Promise<void> => void blocks.push(Buffer.from(block)) };
-  const reading = await readChangeFile({ dataset, zone: await session.zone(), chunks, sink });
+  const reading = await readChangeFile({ dataset, key, zone: await session.zone(), chunks, sink });
   return { reading, staged: await stageFew(session, dataset, blocks) };
 }
 
-async function stageStream(session: Session, { dataset, chunks }: ReplayInput): Promise<Staged> {
+async function stageStream(session: Session, { dataset, key, chunks }: ReplayInput): Promise<Staged> {
   const zone = await session.zone();
   const sink = await openStaging(session, dataset);
   const read: { reading?: Reading } = {};
   let staged: number;
   try {
-    read.reading = await readChangeFile({ dataset, zone, chunks, sink });
+    read.reading = await readChangeFile({ dataset, key, zone, chunks, sink });
   } finally {
     // Whole rows were sent, few or many: the COPY ends in good order, and the session stays.
     staged = await sink.finish();

@@ -1,6 +1,7 @@
 /** Which files have a ticket, and what became of its rows: its history is done once more, in a copy that is forgotten. */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import { compressionOf } from '../domain/changeFile.ts';
 import type { FileState } from '../domain/states.ts';
 import { readHistory, type HistoricDeed } from '../postgres/history.ts';
 import type { MergeMode } from '../postgres/merge.ts';
@@ -95,8 +96,9 @@ export async function explainTicket(
   const store = servers.store();
   const { newest, deeds, stored } = await readTicketMoment(servers.db, dataset, ticket);
   const adopted: string[] = [];
-  // A quote stands doubled in a quoted cell: such an id is looked for by the reader alone.
-  const words = ticket.includes('"') ? undefined : Buffer.from(ticket);
+  // A quote stands doubled in a quoted cell, and another encoding has other bytes: the reader alone looks for such an id.
+  const words =
+    ticket.includes('"') || (dataset.encoding ?? 'utf-8') !== 'utf-8' ? undefined : Buffer.from(ticket);
   return servers.pool().withSession(undefined, async (session) => {
     await openRehearsal(session, dataset);
     const story = new Story({ session, store, dataset, ticket: Buffer.from(ticket) });
@@ -107,7 +109,8 @@ export async function explainTicket(
     }));
     let done = 0;
     for await (const { source, content } of looks) {
-      await story.add(source, content, words === undefined);
+      const unsearched = words === undefined || compressionOf(source.key) !== 'none';
+      await story.add(source, content, unsearched);
       onProgress((done += 1), Math.max(done, deeds));
     }
     const { rows, unread } = story;
@@ -173,7 +176,7 @@ class Story {
     if (content.state !== 'found') return void this.unread.push({ key, why: content.state, line: null });
     if (!content.mentions && !unsearched) return;
     const chunks = await bytesOf(store, dataset, source, content);
-    const reading = await readTicket({ dataset, chunks, zone: await session.zone(), ticket });
+    const reading = await readTicket({ dataset, key, chunks, zone: await session.zone(), ticket });
     const { fault, lastRow } = reading;
     if (fault) this.unread.push({ key, why: 'malformed', line: fault.details.line ?? null });
     const merged = LOADS.has(source.as) ? await this.merge(source, reading) : 'merged';

@@ -110,9 +110,8 @@ class Replay {
     const { session, dataset } = this;
     const { key } = deed;
     const chunks = await bytesOf(this.servers.store(), dataset, deed, content);
-    const read = await stageReplay(session, { dataset, chunks, held: content.held !== undefined }).catch(
-      refusal,
-    );
+    const held = content.held !== undefined;
+    const read = await stageReplay(session, { dataset, key, chunks, held }).catch(refusal);
     if (!read || read.reading.rejected > dataset.maxRejects) return this.leaveOut(deed, 'refused');
     const mode = REPLAY_MODES[deed.exportType] ?? 'inOrder';
     await mergeStaged(session, { dataset, key, mode, ...read, target: rehearsalTable(dataset) });
