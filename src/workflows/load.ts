@@ -6,7 +6,7 @@ import type {
   LoadSmallFilesInput,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
-import { finalFailure, local, once, ordinary, unwrapped } from './activityCalls.ts';
+import { finalFailure, loading, local, once, unwrapped } from './activityCalls.ts';
 import { nameOf, sizeOf } from './details.ts';
 import type { Run } from './run.ts';
 
@@ -48,7 +48,9 @@ export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<
   run.loads([first]);
   const summary = summaryOf([first]);
   const input = { dataset, key: first.key, etag: first.etag, mode: modeOf(first) };
-  return { results: [await unwrapped(ordinary.loadFile.executeWithOptions({ summary }, [input]))] };
+  return {
+    results: [await unwrapped(loading(first.size).loadFile.executeWithOptions({ summary }, [input]))],
+  };
 }
 
 /** The leading files that are small. */

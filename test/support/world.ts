@@ -12,7 +12,6 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
-import { Worker } from '@temporalio/worker';
 import { createActivities } from '../../src/activities/index.ts';
 import type { Deps } from '../../src/activities/deps.ts';
 import { loadFile } from '../../src/activities/loadFile.ts';
@@ -26,6 +25,8 @@ import { createPool } from '../../src/postgres/pool.ts';
 import { createObjectStore } from '../../src/s3/createObjectStore.ts';
 import type { ingestDataset } from '../../src/workflows/ingestDataset.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
+import { createWorkers, type Workers } from '../../src/workers.ts';
+import { DEFAULT_LOADS, slotsOf } from '../../src/domain/slots.ts';
 import { hear } from './hush.ts';
 import { databaseUrl, loaderUrl, ownerOf, shared, TEMPLATE, type Shared } from './shared.ts';
 
@@ -63,7 +64,7 @@ export class World {
   readonly s3 = new S3Client({ forcePathStyle: true });
   readonly env: Readonly<Record<string, string>>;
   readonly #processes: ChildProcess[] = [];
-  readonly #workers: { worker: Worker; done: Promise<void> }[] = [];
+  readonly #workers: { worker: Workers; done: Promise<void> }[] = [];
 
   constructor(parts: Shared, name: string, datasets: readonly Dataset[]) {
     this.name = name;
@@ -73,7 +74,7 @@ export class World {
     this.db = openDatabase(parseDatabaseUrl(databaseUrl(parts.stack, name)));
     this.deps = {
       datasets,
-      pool: createPool(parseDatabaseUrl(url), 8),
+      pool: createPool(parseDatabaseUrl(url), slotsOf(DEFAULT_LOADS).connections),
       store: createObjectStore({ bucket: name, forcePathStyle: true }),
     };
   }
@@ -138,16 +139,17 @@ export class World {
   }
 
   /** Starts a worker of this world in the process. */
-  async work(): Promise<Worker> {
-    const worker = await Worker.create({
-      connection: this.shared.native,
+  async work(loads = DEFAULT_LOADS, connection = this.shared.native): Promise<Workers> {
+    const options = {
+      connection,
       taskQueue: this.name,
       workflowBundle: this.shared.bundle,
       activities: createActivities(this.deps),
       shutdownGraceTime: '5 seconds',
       maxHeartbeatThrottleInterval: '2 seconds',
       defaultHeartbeatThrottleInterval: '2 seconds',
-    });
+    } as const;
+    const worker = await createWorkers(options, loads);
     this.#workers.push({ worker, done: worker.run() });
     return worker;
   }
