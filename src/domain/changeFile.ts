@@ -94,3 +94,16 @@ export interface PrefixedDataset {
   readonly processedPrefix: string;
   readonly skippedPrefix: string;
 }
+
+/**
+ * Where a listing of change files goes on after a page that ends at `next`: names begin with a digit, so that what lies
+ * before or behind all digits is passed over, however much it is.
+ *
+ * @returns undefined where no change file can come any more
+ */
+export function goOnAfter(prefix: string, next: ObjectKey | undefined): ObjectKey | undefined {
+  // By bytes `/` comes right before `0`, and `:` right after `9`.
+  if (next === undefined || compareKeys(next, `${prefix}:`) >= 0) return undefined;
+  const first = `${prefix}/\u{10FFFF}`;
+  return compareKeys(next, first) < 0 ? first : next;
+}

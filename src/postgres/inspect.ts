@@ -26,6 +26,13 @@ export interface ServerFacts {
   readonly databaseConnections: number;
   /** Connections that the server has left for a login that is no superuser. */
   readonly free: number;
+  readonly maxConnections: number;
+}
+
+/** Connections that this login can still open in this database, by every bound there is. */
+export function roomOf({ free, loginConnections, databaseConnections }: ServerFacts): number {
+  const bounds = [loginConnections, databaseConnections].filter((bound) => bound >= 0);
+  return Math.max(0, Math.min(free, ...bounds));
 }
 
 /** What worker and client call, by name and types as a grant writes them. */
@@ -47,6 +54,7 @@ export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
        has_database_privilege(current_database(), 'temporary') as temporary,
        f.denied as "functionsDenied", f.missing as "functionsMissing",
        r.rolconnlimit as "loginConnections", d.datconnlimit as "databaseConnections",
+       current_setting('max_connections')::int as "maxConnections",
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
          - (select count(*) from pg_stat_activity where backend_type = 'client backend')::int as free
      from pg_roles r join pg_database d on d.datname = current_database()

@@ -7,7 +7,7 @@ import type {
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
 import { compressionOf } from '../domain/changeFile.ts';
-import { finalFailure, local, once, ordinary, unwrapped } from './activityCalls.ts';
+import { finalFailure, loading, local, once, unwrapped } from './activityCalls.ts';
 import { nameOf, sizeOf } from './details.ts';
 import type { Run } from './run.ts';
 
@@ -52,7 +52,9 @@ export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<
   run.loads([first]);
   const summary = summaryOf([first]);
   const input = { dataset, key: first.key, etag: first.etag, mode: modeOf(first) };
-  return { results: [await unwrapped(ordinary.loadFile.executeWithOptions({ summary }, [input]))] };
+  return {
+    results: [await unwrapped(loading(first.size).loadFile.executeWithOptions({ summary }, [input]))],
+  };
 }
 
 /** The leading files that are small. */

@@ -144,7 +144,7 @@ describe('tidemark doctor', function () {
     const found = faults((await doctor(owner)).checks, 'postgres.settings').map(({ what }) => what);
     assert.match(
       found.join('\n'),
-      /^statement_timeout is 30 s: .*\na worker opens up to 24 connections, and 20/,
+      /^statement_timeout is 30 s: .*\na worker opens up to 24 connections \(TIDEMARK_LOADS = 8, three each\), and 20 of max_connections = \d+ can/,
     );
   });
 

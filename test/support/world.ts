@@ -30,6 +30,8 @@ import { createObjectStore } from '../../src/s3/createObjectStore.ts';
 import type { ingestDataset } from '../../src/workflows/ingestDataset.ts';
 import type { rebuildDataset } from '../../src/workflows/rebuildDataset.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
+import { createWorkers, type Workers } from '../../src/workers.ts';
+import { DEFAULT_LOADS, slotsOf } from '../../src/domain/slots.ts';
 import { hear } from './hush.ts';
 import { databaseUrl, loaderUrl, ownerOf, rebuilderUrl, shared, TEMPLATE, type Shared } from './shared.ts';
 
@@ -67,7 +69,7 @@ export class World {
   readonly s3 = new S3Client({ forcePathStyle: true });
   readonly env: Readonly<Record<string, string>>;
   readonly #processes: ChildProcess[] = [];
-  readonly #workers: { worker: Worker; done: Promise<void> }[] = [];
+  readonly #workers: { worker: Pick<Workers, 'shutdown' | 'getState'>; done: Promise<void> }[] = [];
 
   constructor(parts: Shared, name: string, datasets: readonly Dataset[]) {
     this.name = name;
@@ -77,7 +79,7 @@ export class World {
     this.db = openDatabase(parseDatabaseUrl(databaseUrl(parts.stack, name)));
     this.deps = {
       datasets,
-      pool: createPool(parseDatabaseUrl(url), 8),
+      pool: createPool(parseDatabaseUrl(url), slotsOf(DEFAULT_LOADS).connections),
       store: createObjectStore({ bucket: name, forcePathStyle: true }),
     };
   }
@@ -142,16 +144,17 @@ export class World {
   }
 
   /** Starts a worker of this world in the process. */
-  async work(): Promise<Worker> {
-    const worker = await Worker.create({
-      connection: this.shared.native,
+  async work(loads = DEFAULT_LOADS, connection = this.shared.native): Promise<Workers> {
+    const options = {
+      connection,
       taskQueue: this.name,
       workflowBundle: this.shared.bundle,
       activities: createActivities(this.deps),
       shutdownGraceTime: '5 seconds',
       maxHeartbeatThrottleInterval: '2 seconds',
       defaultHeartbeatThrottleInterval: '2 seconds',
-    });
+    } as const;
+    const worker = await createWorkers(options, loads);
     this.#workers.push({ worker, done: worker.run() });
     return worker;
   }

@@ -2,10 +2,12 @@
 
 import type { Config } from '../../config.ts';
 import type { Dataset } from '../../datasets/dataset.ts';
+import { slotsOf } from '../../domain/slots.ts';
 import {
   checkNeeds,
   needsOf,
   readServerFacts,
+  roomOf,
   readSettings,
   readTableState,
   type ColumnState,
@@ -30,9 +32,6 @@ const LIMITS = {
   stallMs: ANSWER_MS,
 };
 
-/** What a worker opens at most. */
-const WORKER_CONNECTIONS = 24;
-
 /** How far PostgreSQL's clock is ahead of this machine's, milliseconds. */
 export interface PostgresClock {
   aheadMs?: number;
@@ -53,7 +52,7 @@ export async function checkPostgres(
       checkRole(facts, findings);
       await checkRights(session, facts, datasets, findings);
       for (const dataset of datasets) await checkTable(session, dataset, findings);
-      await checkSettings(session, facts, findings);
+      await checkSettings(session, facts, config, findings);
     });
   } finally {
     await pool.end();
@@ -216,7 +215,12 @@ function checkColumn(
 /** A load's longest statement; its COPY lasts as long as the file is read. */
 const LONGEST_MS = 2 * 3_600_000;
 
-async function checkSettings(session: Session, facts: ServerFacts, findings: Findings): Promise<void> {
+async function checkSettings(
+  session: Session,
+  facts: ServerFacts,
+  config: Config,
+  findings: Findings,
+): Promise<void> {
   const before = findings.list.length;
   const check = 'postgres.settings';
   const limits = ['statement_timeout', 'transaction_timeout'];
@@ -232,17 +236,17 @@ async function checkSettings(session: Session, facts: ServerFacts, findings: Fin
     const what = `${name} is off: a crash of the server can lose what is loaded and archived`;
     findings.add(check, 'warning', what, `alter system set ${name} = on; select pg_reload_conf();`);
   }
-  const bounds = [facts.loginConnections, facts.databaseConnections].filter((bound) => bound >= 0);
-  const room = Math.min(facts.free, ...bounds);
-  if (room < WORKER_CONNECTIONS) {
-    const what = `a worker opens up to ${WORKER_CONNECTIONS} connections, and ${Math.max(0, room)} can be had now`;
-    findings.add(
-      check,
-      'warning',
-      what,
-      'Raise max_connections, or the connection limit of login or database',
-    );
-  }
+  checkConnections(facts, config, check, findings);
   if (findings.list.length > before) return;
   findings.add(check, 'ok', 'time-outs, durability and connections are enough for loads');
+}
+
+/** Each worker has its own: one that runs already has taken its share. */
+function checkConnections(facts: ServerFacts, { loads }: Config, check: string, findings: Findings): void {
+  const { connections } = slotsOf(loads);
+  const room = roomOf(facts);
+  if (room >= connections) return;
+  const what = `a worker opens up to ${connections} connections (TIDEMARK_LOADS = ${loads}, three each), and ${room} of max_connections = ${facts.maxConnections} can be had now`;
+  const mend = 'Lower TIDEMARK_LOADS, raise max_connections, or the connection limit of login or database';
+  findings.add(check, 'warning', what, mend);
 }
