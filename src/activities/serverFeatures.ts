@@ -6,6 +6,9 @@ import { missingAttributes } from '../domain/searchAttributes.ts';
 /** A server that is slow to say so goes without: nothing depends on it. */
 const ASK_MS = 2_000;
 
+/** How long a no holds: an administrator may add them, or the server was only away. */
+const NO_HOLDS_MS = 5 * 60_000;
+
 /** Whether the namespace has Tidemark's search attributes; no where it will not say. */
 export async function hasSearchAttributes(): Promise<boolean> {
   try {
@@ -18,4 +21,27 @@ export async function hasSearchAttributes(): Promise<boolean> {
     // Refused, or not offered at all.
     return false;
   }
+}
+
+/**
+ * A question whose answer is kept: a yes for good, a no for five minutes. Who asks meanwhile gets the same answer.
+ *
+ * @param ask must not fail
+ * @param now milliseconds, of a clock that is never set
+ */
+export function kept(
+  ask: () => Promise<boolean>,
+  now: () => number = () => performance.now(),
+): () => Promise<boolean> {
+  let answer: Promise<boolean> | undefined;
+  let until = Infinity;
+  return () => {
+    if (answer !== undefined && now() < until) return answer;
+    until = Infinity;
+    answer = ask().then((yes) => {
+      if (!yes) until = now() + NO_HOLDS_MS;
+      return yes;
+    });
+    return answer;
+  };
 }
