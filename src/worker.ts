@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { describeProblem, exitWithProblem } from './client/problem.ts';
+import { printable } from './client/terminal.ts';
 import { readConfig, type Config } from './config.ts';
 import { checkDatasets } from './datasets/checkDatasets.ts';
 import { DATASETS, ENABLED, SHADOWS } from './datasets/index.ts';
@@ -15,6 +16,7 @@ import { slotsOf } from './domain/slots.ts';
 import { readServerFacts, roomOf } from './postgres/inspect.ts';
 import { createPool, type Pool } from './postgres/pool.ts';
 import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
+import { readTableFaults } from './postgres/tableFaults.ts';
 import { probeConditions } from './s3/probe.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
@@ -72,6 +74,7 @@ async function workMonitored(
   const pool = createPool(config.postgres, slotsOf(config.loads).connections);
   try {
     await warnOfFewConnections(pool, config);
+    await tellOfTables(pool);
     for (const { changesPrefix } of ENABLED) await store.check({ prefix: changesPrefix });
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;
@@ -145,6 +148,15 @@ async function warnOfFewConnections(pool: Pool, { loads }: Config): Promise<void
     `PostgreSQL has ${room} connections left of max_connections = ${facts.maxConnections}, and this worker opens up to ` +
       `${connections} (TIDEMARK_LOADS = ${loads}, three each): lower TIDEMARK_LOADS or raise max_connections`,
   );
+}
+
+/** A table that is not as its dataset says keeps that dataset from being loaded, and no other. */
+async function tellOfTables(pool: Pool): Promise<void> {
+  for (const dataset of ENABLED) {
+    for (const { what, mend } of await readTableFaults(pool, dataset)) {
+      Runtime.instance().logger.error(`${dataset.name}: ${printable(what)}. Mend it: ${printable(mend)}`);
+    }
+  }
 }
 
 /** Archiving relies on the store's conditions: one that ignores them is said once, where the operator looks. */

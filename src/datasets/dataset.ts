@@ -77,6 +77,11 @@ export interface Dataset {
   readonly shadowOf?: string;
   /** Whether applied files are moved to `processed/`. */
   readonly archive: boolean;
+  /**
+   * Whether the transaction of each applied file sends `NOTIFY tidemark` (docs/downstream.md). Default no: PostgreSQL commits
+   * transactions that notify one after the other.
+   */
+  readonly notifies?: boolean;
   /** Cron expression of the Schedule, in `timeZone`. */
   readonly cron: string;
   /** Zone of the stamps, of naive times and of the cron expression. */

@@ -256,9 +256,16 @@ async function writeLedgerAndCommit(
   const [written] = await session.roundTripLong([
     { text: WRITE_LEDGER, values, prepared: true },
     ...rejectsOf(input),
+    ...(dataset.notifies ? [notification(input, exportType, c)] : []),
     { text: 'commit', prepared: true },
   ]);
   return (written?.rows[0] as { looks: boolean } | undefined)?.looks ?? false;
+}
+
+/** Tells who listens, at the commit: the key, how it was applied, and the counts; no row's value. */
+function notification({ dataset, key }: ApplyInput, exportType: string, counts: RowCounts): Statement {
+  const payload = JSON.stringify({ dataset: dataset.name, key, export_type: exportType, ...counts });
+  return { text: `select pg_notify('tidemark', $1)`, values: [payload], prepared: true };
 }
 
 /** Tickets of a file; 0 for one of so few that it is not asked how many the table has. */

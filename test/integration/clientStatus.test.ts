@@ -92,6 +92,12 @@ describe('tidemark status', function () {
     );
   });
 
+  it('names the datasets that are switched off, where none was named', async () => {
+    const bare = await world.client('status');
+    const named = await world.client('status', 'inc');
+    assert.equal(bare.stdout, `${named.stdout}\nswitched off: crq  (tidemark status <dataset>)\n`);
+  });
+
   it('a mended object is pending, no failure; one that vanished is a failure', async () => {
     await world.put(fileName(1), incFile([{ ticket_id: 'A', mttr: 'soon' }]));
     await assert.rejects(world.load(full(1)));

@@ -9,12 +9,11 @@ import {
   readServerFacts,
   roomOf,
   readSettings,
-  readTableState,
-  type ColumnState,
   type Need,
   type ServerFacts,
 } from '../../postgres/inspect.ts';
 import { createPool, type Session } from '../../postgres/pool.ts';
+import { readTableFaults } from '../../postgres/tableFaults.ts';
 import { printable } from '../terminal.ts';
 import { isLoopback, type Findings } from './finding.ts';
 
@@ -172,44 +171,10 @@ function grantOf({ table, privilege, columns }: Need, grantee: string): string {
 
 async function checkTable(session: Session, dataset: Dataset, findings: Findings): Promise<void> {
   const check = `postgres.table.${dataset.name}`;
-  const table = `tickets.${dataset.table}`;
-  const state = await readTableState(session, dataset);
-  if (!state) return findings.add(check, 'problem', `there is no table ${table}`, 'tidemark migrate');
-  for (const column of state.columns) checkColumn(check, table, column, findings);
-  if (!state.unique) {
-    const mend = `alter table ${table} add primary key (${dataset.primaryKey});`;
-    findings.add(check, 'problem', `${table} has no unique index on ${dataset.primaryKey} alone`, mend);
-  }
-  for (const name of state.unfilled) {
-    const mend = `alter table ${table} alter column "${name}" drop not null;`;
-    findings.add(check, 'problem', `${printable(name)} must not be empty, and no load fills it`, mend);
-  }
-  if (state.rowSecurity) {
-    const mend = `alter table ${table} disable row level security;`;
-    findings.add(
-      check,
-      'warning',
-      `${table} has row level security: a policy may hide rows from loads`,
-      mend,
-    );
-  }
-  if (findings.list.some((finding) => finding.check === check)) return;
-  findings.add(check, 'ok', `${table} has the ${state.columns.length} columns of the definition`);
-}
-
-function checkColumn(
-  check: string,
-  table: string,
-  { name, wanted, found }: ColumnState,
-  findings: Findings,
-): void {
-  if (found === null) {
-    const mend = `alter table ${table} add column ${name} ${wanted};`;
-    findings.add(check, 'problem', `${table} lacks the column ${name}`, mend);
-  } else if (found !== wanted) {
-    const mend = `alter table ${table} alter column ${name} type ${wanted} using ${name}::${wanted};`;
-    findings.add(check, 'problem', `${name} is of type ${printable(found)}, and not ${wanted}`, mend);
-  }
+  const faults = await readTableFaults(session, dataset);
+  for (const { state, what, mend } of faults) findings.add(check, state, printable(what), mend);
+  if (faults.length > 0) return;
+  findings.add(check, 'ok', `tickets.${dataset.table} has all columns of the definition`);
 }
 
 /** A load's longest statement; its COPY lasts as long as the file is read. */
