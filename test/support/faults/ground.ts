@@ -26,6 +26,7 @@ import { databaseUrl, ownerOf, shared, TEMPLATE, type Shared } from '../shared.t
 import { until, within } from './deadline.ts';
 import { startPostgresProxy, type PostgresProxy } from './postgresProxy.ts';
 import { startS3Proxy, type S3Proxy } from './s3Proxy.ts';
+import { socketsHeld } from './sockets.ts';
 
 /** The worker's own limits are minutes; a tenth of them shows the same. */
 export const SHORT_LIMITS: PoolLimits = {
@@ -261,10 +262,14 @@ export class Ground {
   }
 
   /**
-   * Nothing is left behind: no transaction is open, each server process belongs to an open connection of the pool, each
-   * connection to the pool, no request is under way.
+   * Nothing is left behind: no socket of a silent connection, while it is still silent; no transaction is open, each
+   * server process belongs to an open connection of the pool, each connection to the pool, no request is under way.
    */
   async nothingLeft(): Promise<void> {
+    await until('the worker holds no silent connection', async () => {
+      const held = await socketsHeld(this.postgres.port);
+      return !this.postgres.silentPorts().some((port) => held.has(port));
+    });
     this.postgres.heal();
     let seen = '';
     const clean = async (): Promise<boolean> => {

@@ -33,6 +33,8 @@ export interface PostgresProxy {
   count: number;
   /** Connections that a client has open. */
   open(): number;
+  /** The clients' own ports of the connections that have become silent, and whose end was not seen here. */
+  silentPorts(): readonly number[];
   /** Cuts all connections. */
   cutAll(): void;
   /** Makes all connections silent, as a network that is gone. */
@@ -76,6 +78,7 @@ export async function startPostgresProxy(targetPort: number): Promise<PostgresPr
     parted: false,
     count: 0,
     open: () => links.size,
+    silentPorts: () => [...all].filter(({ stalled }) => stalled).map(({ clientPort }) => clientPort),
     cutAll: () => links.forEach((link) => link.cut()),
     stallAll: () => links.forEach((link) => link.stall()),
     heal: () => {
@@ -98,6 +101,7 @@ export async function startPostgresProxy(targetPort: number): Promise<PostgresPr
 /** One connection through the proxy. */
 class Link {
   stalled = false;
+  readonly clientPort: number;
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #proxy: PostgresProxy;
@@ -110,6 +114,7 @@ class Link {
 
   constructor(client: Socket, targetPort: number, proxy: PostgresProxy) {
     this.#client = client;
+    this.clientPort = client.remotePort ?? 0;
     this.#proxy = proxy;
     this.#server = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
     for (const socket of [this.#client, this.#server]) socket.on('error', () => undefined);

@@ -24,10 +24,14 @@ export type S3Harm =
   | 'stay silent'
   /** An answer of the proxy's own. */
   | { readonly status: number; readonly code: string }
-  /** After this many bytes of the answer's body: a reset, a clean end, silence. */
-  | { readonly body: 'cut' | 'end' | 'stall'; readonly after: number }
-  /** The body comes in pieces of so many bytes, a few milliseconds apart. */
-  | { readonly body: 'drip'; readonly bytes: number };
+  /** After this many bytes of the answer's body, and when that has come to pass: a reset, a clean end, silence. */
+  | {
+      readonly body: 'cut' | 'end' | 'stall';
+      readonly after: number;
+      readonly when?: () => Promise<void>;
+    }
+  /** After each so many bytes of the body, nothing for so many milliseconds. */
+  | { readonly body: 'drip'; readonly bytes: number; readonly ms: number };
 
 /** The proxy. */
 export interface S3Proxy extends HttpFake {
@@ -40,7 +44,6 @@ export interface S3Proxy extends HttpFake {
 }
 
 const NO_HARM = (): S3Harm => 'none';
-const DRIP_MS = 4;
 
 /** Starts one before the server at this URL. */
 export async function startS3Proxy(target: string): Promise<S3Proxy> {
@@ -109,18 +112,20 @@ async function passBody(
     return;
   }
   let sent = 0;
+  let pauses = 0;
   try {
     for await (const chunk of reply as AsyncIterable<Buffer>) {
       const room = harm.body === 'drip' ? Number.POSITIVE_INFINITY : harm.after - sent;
       const passed = chunk.subarray(0, room);
-      const size = harm.body === 'drip' ? harm.bytes : passed.length;
-      for (let at = 0; at < passed.length; at += size) {
-        await new Promise((resolve) => res.write(passed.subarray(at, at + size), resolve));
-        if (harm.body === 'drip') await new Promise((resolve) => setTimeout(resolve, DRIP_MS));
-      }
+      await new Promise((resolve) => res.write(passed, resolve));
       sent += passed.length;
+      if (harm.body === 'drip' && sent >= (pauses + 1) * harm.bytes) {
+        pauses += 1;
+        await new Promise((resolve) => setTimeout(resolve, harm.ms));
+      }
       if (passed.length === chunk.length) continue;
       reply.destroy();
+      if (harm.body !== 'drip') await harm.when?.();
       if (harm.body === 'cut') req.socket.resetAndDestroy();
       if (harm.body === 'end') req.socket.end();
       return;

@@ -33,10 +33,11 @@ export function describeSideBySide(title: string, scenarios: readonly Scenario[]
       await built();
       // The undisturbed runs come first: what is expected must not depend on what else goes on.
       for (const { files, grows } of chosen) if (!grows) await undisturbedOutcome(files);
-      const free = Array.from({ length: limit }, () => Promise.resolve());
-      for (const [i, scenario] of chosen.entries()) {
-        const play = (free[i % limit] ?? Promise.resolve()).then(() => played(scenario));
-        free[i % limit] = play.catch(() => undefined);
+      const beside = sideBySide(limit);
+      for (const scenario of chosen) {
+        const play = beside(() => played(scenario));
+        // Looked at by its own test, which may come later.
+        play.catch(() => undefined);
         plays.set(scenario, play);
       }
     });
@@ -49,4 +50,21 @@ export function describeSideBySide(title: string, scenarios: readonly Scenario[]
 
     for (const scenario of chosen) it(scenario.title, () => plays.get(scenario));
   });
+}
+
+/** So many works at once, in their order: one that ends lets the next begin, whichever it is. */
+function sideBySide(limit: number): (work: () => Promise<void>) => Promise<void> {
+  let free = limit;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else free -= 1;
+    try {
+      await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free += 1;
+    }
+  };
 }
