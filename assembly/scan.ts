@@ -6,7 +6,6 @@
  * lengths are in bytes, all numbers are of 32 bits.
  */
 
-const COMMA: u8 = 0x2c;
 const QUOTE: u8 = 0x22;
 const LF: u8 = 0x0a;
 const CR: u8 = 0x0d;
@@ -19,6 +18,9 @@ const ODD: i32 = -2;
 /** A record: its first field, its number of fields, where it begins and ends, its line breaks inside quotes. */
 const RECORD_SIZE: i32 = 20;
 
+/** What stands between two fields; the same 16 times. */
+let delimiter: u8 = 0;
+let delimiters: v128 = i8x16.splat(0);
 /** The text ends here, and a line break stands here, so that no loop need look for the end. */
 let end: i32 = 0;
 /** The file ends there too. */
@@ -47,6 +49,7 @@ export function endOfScan(): i32 {
  * @param from where a record begins
  * @param to where the text ends; this byte and 16 more may be written and read
  * @param isLast whether the file ends with the text
+ * @param between the byte that stands between two fields
  * @param starts where the fields' first bytes are noted, one number a field
  * @param ends where the bytes behind their last are; a field's quotes are left out, its doubled ones made single
  * @param fields how many fields fit
@@ -59,6 +62,7 @@ export function scan(
   from: i32,
   to: i32,
   isLast: bool,
+  between: u8,
   starts: i32,
   ends: i32,
   fields: i32,
@@ -68,6 +72,8 @@ export function scan(
 ): i32 {
   end = to;
   last = isLast;
+  delimiter = between;
+  delimiters = i8x16.splat(between);
   store<u8>(to, LF);
   ending = DONE;
   let found = 0;
@@ -120,7 +126,7 @@ function scanRecord(from: i32, starts: i32, ends: i32, most: i32): i32 {
     store<i32>(starts + count * 4, start);
     store<i32>(ends + count * 4, close);
     count += 1;
-    if (stop >= end || load<u8>(stop) !== COMMA) {
+    if (stop >= end || load<u8>(stop) !== delimiter) {
       fieldsFound = count;
       return stop;
     }
@@ -135,7 +141,7 @@ function endOfPlain(from: i32): i32 {
     at = nextPlainStop(at);
     if (at >= end) return last ? end : OPEN;
     const byte = load<u8>(at);
-    if (byte === COMMA || byte === LF) return at;
+    if (byte === delimiter || byte === LF) return at;
     if (byte === QUOTE) return ODD;
     if (at + 1 >= end && !last) return OPEN;
     if (at + 1 < end && load<u8>(at + 1) === LF) return at;
@@ -166,7 +172,7 @@ function endOfQuoted(from: i32): i32 {
 function stopBehind(at: i32): i32 {
   if (at >= end) return last ? end : OPEN;
   const byte = load<u8>(at);
-  if (byte === COMMA || byte === LF) return at;
+  if (byte === delimiter || byte === LF) return at;
   if (byte !== CR) return ODD;
   if (at + 1 >= end) return last ? ODD : OPEN;
   return load<u8>(at + 1) === LF ? at : ODD;
@@ -189,7 +195,7 @@ function nextPlainStop(from: i32): i32 {
   while (true) {
     const bytes = v128.load(at);
     const breaks = v128.or(i8x16.eq(bytes, i8x16.splat(LF)), i8x16.eq(bytes, i8x16.splat(CR)));
-    const marks = v128.or(i8x16.eq(bytes, i8x16.splat(COMMA)), i8x16.eq(bytes, i8x16.splat(QUOTE)));
+    const marks = v128.or(i8x16.eq(bytes, delimiters), i8x16.eq(bytes, i8x16.splat(QUOTE)));
     const found = i8x16.bitmask(v128.or(breaks, marks));
     if (found !== 0) return at + ctz(found);
     at += 16;

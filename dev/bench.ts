@@ -3,7 +3,7 @@
 import { loadavg, tmpdir } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { smallDeltas } from './bench/backlog.ts';
-import { judged, SECTIONS, type Figure, type SectionName } from './bench/figure.ts';
+import { judged, ON_DEMAND, SECTIONS, type Figure, type SectionName } from './bench/figure.ts';
 import { openGround, type Ground } from './bench/ground.ts';
 import { nothingPending, SETTLE_MS } from './bench/idle.ts';
 import { explainLoads, profileLoads } from './bench/inspect.ts';
@@ -12,6 +12,9 @@ import { describeMachine, version } from './bench/machine.ts';
 import { memoryAndSize } from './bench/memory.ts';
 import { publish, writeResults } from './bench/publish.ts';
 import { printed, type Report } from './bench/report.ts';
+import { longHistory } from './bench/scale/longHistory.ts';
+import { largeBaseline } from './bench/scale/largeBaseline.ts';
+import { sideBySide } from './bench/scale/sideBySide.ts';
 import { createTheirs } from './bench/tables.ts';
 import { interruption, INTERRUPTED } from './interruption.ts';
 import { BASELINE_ROWS } from './sample/stream.ts';
@@ -44,7 +47,11 @@ const interrupt = interruption();
 const options = new Command('npm run bench --')
   .description('Measures what a load costs, on embedded real servers, beside psql and other importers.')
   .option('--smoke', 'small sizes, one run, without section b: shows that it works, says nothing of speed')
-  .option('--only <sections>', `which of ${Object.keys(SECTIONS).join(', ')}; default all`, sections)
+  .option(
+    '--only <sections>',
+    `which of ${Object.keys(SECTIONS).join(', ')}; default all but f, g and h, which take minutes`,
+    sections,
+  )
   .option('--runs <n>', 'how often each is measured', wholeNumber, 5)
   .option(
     '--scale <sizes>',
@@ -116,7 +123,9 @@ async function measure(ground: Ground): Promise<Report> {
   const notes: string[] = [];
   const input = inputOf(ground, (line) => notes.push(line));
   const figures: Figure[] = [];
-  const all = (Object.keys(SECTIONS) as SectionName[]).filter((name) => !smoke || name !== NOT_IN_SMOKE);
+  const all = (Object.keys(SECTIONS) as SectionName[]).filter(
+    (name) => !ON_DEMAND.has(name) && (!smoke || name !== NOT_IN_SMOKE),
+  );
   for (const name of options.only ?? all) {
     say(`section ${name}: ${SECTIONS[name]}`);
     figures.push(...(await section(name, input)));
@@ -148,6 +157,15 @@ async function section(name: SectionName, input: SectionInput): Promise<Figure[]
       });
     case 'e':
       return nothingPending({ ...input, settleMs: options.smoke ? 0 : SETTLE_MS });
+    case 'f':
+      return longHistory(
+        input,
+        options.smoke ? { files: 1_200, beside: 2_000 } : { files: 10_000, beside: 200_000 },
+      );
+    case 'g':
+      return sideBySide(input, options.smoke ? { files: 2 } : { files: 40 });
+    case 'h':
+      return largeBaseline(input, options.smoke ? { rows: 100_000 } : { rows: 5_000_000 });
   }
 }
 

@@ -20,6 +20,8 @@ export interface StackOptions {
   readonly ui?: boolean;
   /** Whether Temporal keeps its state in a file, so that it can be stopped and started again; default not. */
   readonly temporalOutlivesRestart?: boolean;
+  /** Settings of Temporal's dynamic configuration, `key=value`. */
+  readonly temporalSettings?: readonly string[];
   /** The stack makes its own directory in this one and removes it at the end; default the system's temporary one. */
   readonly directory?: string;
   /** For tests: another version of PostgreSQL, or a small disk. */
@@ -76,6 +78,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         ...surroundings,
         ui: options.ui ?? false,
         outlivesRestart: options.temporalOutlivesRestart ?? false,
+        settings: options.temporalSettings ?? [],
       }),
     ),
     up('postgres', () => startPostgres({ ...surroundings, ...options.postgres })),

@@ -15,4 +15,4 @@ await writeFile(half, code);
 await rename(half, new URL('workflow-bundle.js', dist));
 
 // The commands of package.json's `bin` and of service managers: compilers leave them without the right to run.
-for (const name of ['client.js', 'worker.js']) await chmod(new URL(name, dist), 0o755);
+for (const name of ['client.js', 'worker.js', 'rebuilder.js']) await chmod(new URL(name, dist), 0o755);

@@ -8,6 +8,7 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
 import { ALERT_LIMITS } from './domain/alerts.ts';
+import { DEFAULT_LOADS, MAX_LOADS, MIN_LOADS } from './domain/slots.ts';
 import { parseDatabaseUrl, type PostgresAddress } from './postgres/address.ts';
 
 /** What to reach and how. */
@@ -23,6 +24,8 @@ export interface Config {
   };
   readonly temporal: ReturnType<typeof loadClientConnectConfig> & { readonly namespace: string };
   readonly taskQueue: string;
+  /** Files that a worker loads side by side; all its other bounds follow from it (`slotsOf`). */
+  readonly loads: number;
   /** The version as which the worker takes part in Worker Versioning; absent: it does not (docs/versions.md). */
   readonly version: { readonly deploymentName: string; readonly buildId: string } | undefined;
   /** Where metrics and health are served; absent: nowhere. */
@@ -83,6 +86,12 @@ const Environment = z.object({
     .optional(),
   TEMPORAL_WORKER_BUILD_ID: z.string().optional(),
   TIDEMARK_TASK_QUEUE: z.string().min(1, 'is empty').default('tidemark'),
+  TIDEMARK_LOADS: z.coerce
+    .number({ error: 'is no number of loads' })
+    .int('is no whole number of loads')
+    .min(MIN_LOADS, `is less than ${MIN_LOADS}`)
+    .max(MAX_LOADS, `is more than ${MAX_LOADS}`)
+    .default(DEFAULT_LOADS),
   TIDEMARK_HTTP_PORT: z.coerce
     .number({ error: 'is no port' })
     .int('is no port')
@@ -125,6 +134,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     },
     temporal,
     taskQueue: values.TIDEMARK_TASK_QUEUE,
+    loads: values.TIDEMARK_LOADS,
     version: versionOf(values.TEMPORAL_DEPLOYMENT_NAME, values.TEMPORAL_WORKER_BUILD_ID),
     httpPort: values.TIDEMARK_HTTP_PORT,
     ...(values.TIDEMARK_TEMPORAL_UI !== undefined && { temporalUi: values.TIDEMARK_TEMPORAL_UI }),

@@ -2,21 +2,24 @@
 /** The worker: configuration → clients → activities → Worker. */
 
 import { fileURLToPath } from 'node:url';
-import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { describeProblem, exitWithProblem } from './client/problem.ts';
+import { printable } from './client/terminal.ts';
 import { readConfig, type Config } from './config.ts';
 import { checkDatasets } from './datasets/checkDatasets.ts';
 import { DATASETS, ENABLED, SHADOWS } from './datasets/index.ts';
 import { countedStore } from './monitoring/countedStore.ts';
 import { startMonitoring, type Monitoring } from './monitoring/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
-import { createPool } from './postgres/pool.ts';
+import { slotsOf } from './domain/slots.ts';
+import { readServerFacts, roomOf } from './postgres/inspect.ts';
+import { createPool, type Pool } from './postgres/pool.ts';
 import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
+import { readTableFaults } from './postgres/tableFaults.ts';
 import { probeConditions } from './s3/probe.ts';
+import { createWorkers, type Workers } from './workers.ts';
 
-/** Files loaded side by side, each on a connection of its own; each may want two more for small queries. */
-const MAX_LOADS = 8;
 /** Longer than a load's last statement; what is not done by then is taken up by another worker. */
 const SHUTDOWN_GRACE = '20 seconds';
 
@@ -58,7 +61,7 @@ async function work(config: Config): Promise<void> {
 /** What there is of a worker so far. */
 interface Running {
   connection?: NativeConnection;
-  worker?: Worker;
+  worker?: Workers;
 }
 
 async function workMonitored(
@@ -68,28 +71,30 @@ async function workMonitored(
 ): Promise<void> {
   const bare = createObjectStores(config.s3, DATASETS);
   const store = onBytes ? countedStore(bare, onBytes) : bare;
-  const pool = createPool(config.postgres, MAX_LOADS * 3);
+  const pool = createPool(config.postgres, slotsOf(config.loads).connections);
   try {
-    await pool.query('select 1');
+    await warnOfFewConnections(pool, config);
+    await tellOfTables(pool);
     for (const { changesPrefix } of ENABLED) await store.check({ prefix: changesPrefix });
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;
     try {
       // Asked first: a worker that is created without its namespace keeps the process from ending.
       await askTemporal(config, running);
-      const worker = await Worker.create({
-        connection,
-        namespace: config.temporal.namespace,
-        taskQueue: config.taskQueue,
-        ...workflowCode(),
-        ...versioning(config),
-        activities: createActivities({ datasets: [...DATASETS, ...SHADOWS], store, pool }, observer),
-        maxConcurrentActivityTaskExecutions: MAX_LOADS,
-        maxConcurrentLocalActivityExecutions: MAX_LOADS,
-        shutdownGraceTime: SHUTDOWN_GRACE,
-        maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
-        defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
-      });
+      const worker = await createWorkers(
+        {
+          connection,
+          namespace: config.temporal.namespace,
+          taskQueue: config.taskQueue,
+          ...workflowCode(),
+          ...versioning(config),
+          activities: createActivities({ datasets: [...DATASETS, ...SHADOWS], store, pool }, observer),
+          shutdownGraceTime: SHUTDOWN_GRACE,
+          maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+          defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+        },
+        config.loads,
+      );
       running.worker = worker;
       boundShutdown();
       await Promise.all([worker.run().finally(() => void drain()), warnOfIgnoredConditions(config)]);
@@ -130,6 +135,27 @@ function boundShutdown(): void {
         process.exit(1);
       }, SHUTDOWN_MS).unref();
     });
+  }
+}
+
+/** A load that gets no connection is tried again and again, and nothing says why: so this does, with the numbers. */
+async function warnOfFewConnections(pool: Pool, { loads }: Config): Promise<void> {
+  const facts = await readServerFacts(pool);
+  const { connections } = slotsOf(loads);
+  const room = roomOf(facts);
+  if (room >= connections) return;
+  Runtime.instance().logger.warn(
+    `PostgreSQL has ${room} connections left of max_connections = ${facts.maxConnections}, and this worker opens up to ` +
+      `${connections} (TIDEMARK_LOADS = ${loads}, three each): lower TIDEMARK_LOADS or raise max_connections`,
+  );
+}
+
+/** A table that is not as its dataset says keeps that dataset from being loaded, and no other. */
+async function tellOfTables(pool: Pool): Promise<void> {
+  for (const dataset of ENABLED) {
+    for (const { what, mend } of await readTableFaults(pool, dataset)) {
+      Runtime.instance().logger.error(`${dataset.name}: ${printable(what)}. Mend it: ${printable(mend)}`);
+    }
   }
 }
 

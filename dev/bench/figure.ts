@@ -9,7 +9,13 @@ export const SECTIONS = {
   c: 'small deltas',
   d: 'memory and size',
   e: 'nothing pending',
+  f: 'a long history',
+  g: 'many datasets',
+  h: 'a very large baseline',
 } as const;
+
+/** Minutes and gigabytes each: run only where they are named. */
+export const ON_DEMAND: ReadonlySet<string> = new Set(['f', 'g', 'h']);
 
 export type SectionName = keyof typeof SECTIONS;
 

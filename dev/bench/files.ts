@@ -10,7 +10,7 @@ import { inc } from '../../src/datasets/inc.ts';
 import { toCsv } from '../sample/csv.ts';
 import { baselineRows, groundOf } from '../sample/rows.ts';
 import type { SampleFile } from '../sample/stream.ts';
-import type { Row } from '../sample/ticket.ts';
+import { HEADER, type Row } from '../sample/ticket.ts';
 import { stampOf, withOffset } from '../sample/times.ts';
 import type { Ground } from './ground.ts';
 
@@ -50,6 +50,20 @@ export async function writeFile(
   const { rows, place, changes } = input;
   const path = join(ground.directory, `${rows}-${changes}.csv`);
   await pipeline(toCsv(rowsOf(rows, changes)), createWriteStream(path));
+  return { path, rows, ...(await store(ground, path, keyAt(place))) };
+}
+
+/**
+ * Writes a baseline of millions of rows: the rows of a small one again and again, under other keys. To think of each anew
+ * would take longer than what is measured.
+ */
+export async function writeLargeFile(
+  ground: Ground,
+  input: { readonly rows: number; readonly place: number; readonly changes: 'none' | 'tenth' },
+): Promise<BenchFile> {
+  const { rows, place, changes } = input;
+  const path = join(ground.directory, `${rows}-repeated.csv`);
+  await pipeline(repeated(rows, changes), createWriteStream(path));
   return { path, rows, ...(await store(ground, path, keyAt(place))) };
 }
 
@@ -120,3 +134,30 @@ function changed(row: Partial<Row>): Partial<Row> {
     updated_at: withOffset(FIRST),
   };
 }
+
+/** Rows that are repeated. */
+const REPEATED = 10_000;
+
+async function* repeated(rows: number, changes: 'none' | 'tenth'): AsyncGenerator<Buffer> {
+  const header = HEADER.join(',');
+  const rests: string[] = [];
+  for (const row of rowsOf(REPEATED + 1, 'none')) {
+    const text = (await buffer(toCsv([row]))).toString().slice(header.length + 1);
+    rests.push(text.slice(text.indexOf(',')));
+  }
+  // Without the sentinel.
+  rests.shift();
+  let text = `${header}\n`;
+  for (let n = 0; n < rows; n++) {
+    const rest = rests[n % REPEATED] ?? '';
+    const isChanged = changes === 'tenth' && n % 10 === 0;
+    // The description is quoted always.
+    text += `INC${String(n).padStart(9, '0')}${isChanged ? rest.replace('"', '"Reviewed. ') : rest}`;
+    if (text.length < REPEATED_BYTES) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  yield Buffer.from(text);
+}
+
+const REPEATED_BYTES = 1024 * 1024;

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
-import { workerArguments } from '../demo/product.ts';
+import { workerCommand } from '../demo/product.ts';
 import { childEnvironment } from '../embedded.ts';
 import type { Ground } from './ground.ts';
 
@@ -14,6 +14,7 @@ type History = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['
 
 /** A run that has ended. */
 export interface EndedRun {
+  readonly workflowId: string;
   readonly ms: number;
   readonly result: IngestResult;
   /** Events of its history; of the last part of it, where it went on as new. */
@@ -28,6 +29,10 @@ export interface EndedRun {
 export interface WorkerRuns {
   /** Starts a run and waits for its end. */
   run(): Promise<EndedRun>;
+  /** The histories of a run, one for each time that it went on as new. */
+  histories(workflowId: string): Promise<readonly { readonly events: number; readonly bytes: number }[]>;
+  /** Ends the worker's process as a crash does, and starts it anew. */
+  crash(): Promise<void>;
   /** The most memory that the worker has had resident so far, in bytes; `undefined` where the system does not say. */
   peakMemory(): Promise<number | undefined>;
   close(): Promise<void>;
@@ -46,11 +51,12 @@ export async function startWorkerRuns({ stack, signal }: Ground): Promise<Worker
   const client = new Client({ connection, namespace });
   // A queue of its own: Temporal would go on for a while to give tasks to a worker that is gone.
   const taskQueue = `bench-${randomUUID()}`;
+  const { args, env } = await workerCommand();
   const worker = await stack.add({
     name: `worker of ${taskQueue}`,
     command: process.execPath,
-    args: await workerArguments(),
-    env: { ...childEnvironment(stack), TIDEMARK_TASK_QUEUE: taskQueue },
+    args,
+    env: { ...childEnvironment(stack), ...env, TIDEMARK_TASK_QUEUE: taskQueue },
     probe: () => assertPolled(client, taskQueue),
     // Its servers end with it, so there is nothing left to wind up.
     stopSignal: 'SIGKILL',
@@ -63,12 +69,23 @@ export async function startWorkerRuns({ stack, signal }: Ground): Promise<Worker
         workflowId: `bench-${randomUUID()}`,
         args: [{ dataset: inc.name }],
       });
-      const result = (await Promise.race([handle.result(), worker.failure(), late(signal)])) as IngestResult;
+      const result = (await Promise.race([handle.result(), late(signal)])) as IngestResult;
       return {
+        workflowId: handle.workflowId,
         ms: performance.now() - started,
         result,
         ...(await historyOf(client.workflow.getHandle(handle.workflowId))),
       };
+    },
+    histories: async (workflowId) => {
+      const histories: { events: number; bytes: number }[] = [];
+      for await (const part of client.workflow.list({ query: `WorkflowId = '${workflowId}'` }))
+        histories.push({ events: part.historyLength, bytes: part.historySize ?? 0 });
+      return histories;
+    },
+    crash: async () => {
+      await worker.stop('SIGKILL');
+      await worker.start();
     },
     peakMemory: () => peakOf(worker.pid()),
     close: async () => {
@@ -78,11 +95,16 @@ export async function startWorkerRuns({ stack, signal }: Ground): Promise<Worker
   };
 }
 
-async function assertPolled({ connection, options: { namespace } }: Client, queue: string): Promise<void> {
+/** Fails where fewer workers than these poll a queue. */
+export async function assertPolled(
+  { connection, options: { namespace } }: Client,
+  queue: string,
+  workers = 1,
+): Promise<void> {
   for (const taskQueueType of QUEUE_TYPES) {
     const request = { namespace, taskQueue: { name: queue }, taskQueueType };
     const { pollers } = await connection.workflowService.describeTaskQueue(request);
-    if (!pollers?.length) throw new Error('it does not poll for work yet');
+    if ((pollers?.length ?? 0) < workers) throw new Error('it does not poll for work yet');
   }
 }
 

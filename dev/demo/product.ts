@@ -29,24 +29,36 @@ export function tidemark(stack: Stack, args: readonly string[], signal: AbortSig
   });
 }
 
-/** What `npm run worker` starts once it has built: Node's arguments, its own options among them. */
-export async function workerArguments(): Promise<readonly string[]> {
+/** What `npm run worker` starts once it has built: Node's arguments, its own options among them, and settings beside ours. */
+export async function workerCommand(): Promise<{
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}> {
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
     readonly scripts: { readonly worker: string };
   };
-  const [, options, program] = /&& node ((?:--\S+ )*)(\S+)$/.exec(scripts.worker) ?? [];
+  const [, settings, options, program] =
+    /&& ((?:\w+=\S+ )*)node ((?:--\S+ )*)(\S+)$/.exec(scripts.worker) ?? [];
   if (program === undefined)
     throw new Error(`npm run worker ends otherwise than expected: ${scripts.worker}`);
-  return [...(options ?? '').split(' ').filter(Boolean), join(ROOT, program)];
+  return {
+    args: [...words(options), join(ROOT, program)],
+    env: Object.fromEntries(words(settings).map((word) => word.split('=', 2) as [string, string])),
+  };
+}
+
+function words(text = ''): readonly string[] {
+  return text.split(' ').filter(Boolean);
 }
 
 /** Starts `npm run worker`'s program and resolves when it polls for workflows and activities. */
 export async function startWorker(stack: Stack, temporal: Client): Promise<Server> {
+  const { args, env } = await workerCommand();
   return stack.add({
     name: 'worker',
     command: process.execPath,
-    args: await workerArguments(),
-    env: childEnvironment(stack),
+    args,
+    env: { ...childEnvironment(stack), ...env },
     probe: () => assertPolled(temporal),
     // Its servers end with it, so there is nothing left to wind up.
     stopSignal: 'SIGKILL',

@@ -24,7 +24,12 @@ const NAMESPACE = 'default';
 const CONNECT_MS = 1_000;
 
 export async function startTemporal(
-  options: Surroundings & { readonly ui: boolean; readonly outlivesRestart: boolean },
+  options: Surroundings & {
+    readonly ui: boolean;
+    readonly outlivesRestart: boolean;
+    /** Settings of the server's dynamic configuration, `key=value`. */
+    readonly settings?: readonly string[];
+  },
 ): Promise<TemporalServer> {
   const command = await findProgram(TEMPORAL, options);
   const placed = await onFreePorts(4, ([port = 0, ui = 0, http = 0, metrics = 0]) =>
@@ -38,6 +43,7 @@ export async function startTemporal(
           '--log-level=error',
           `--namespace=${NAMESPACE}`,
           `--ip=${LOOPBACK}`,
+          ...(options.settings ?? []).flatMap((setting) => ['--dynamic-config-value', setting]),
           `--port=${port}`,
           `--http-port=${http}`,
           `--metrics-port=${metrics}`,

@@ -5,7 +5,7 @@ import { listFiles } from './listFiles.ts';
 import { loadFile } from './loadFile.ts';
 import { loadSmallFiles } from './loadSmallFiles.ts';
 import { moveFiles } from './moveFiles.ts';
-import { hasSearchAttributes } from './serverFeatures.ts';
+import { hasSearchAttributes, kept } from './serverFeatures.ts';
 import { observed, tellBatch, tellLoaded, tellMoved } from './observed.ts';
 import type { Observer } from './observer.ts';
 
@@ -25,9 +25,10 @@ export function createActivities(deps: Deps, observer?: Observer): Activities {
         }),
       );
   };
+  const searchAttributes = kept(hasSearchAttributes);
   return {
     listFiles: run('listFiles', async (deps, input, attempt) => {
-      const asking = hasSearchAttributes();
+      const asking = searchAttributes();
       return { ...(await listFiles(deps, input, attempt)), searchAttributes: await asking };
     }),
     loadFile: run('loadFile', loadFile, ({ dataset, key }, result) =>

@@ -73,6 +73,8 @@ export type LoadFileResult =
       readonly counts: RowCounts;
       readonly watermark: string;
       readonly seconds: number;
+      /** A delta with nearly as many tickets as the table: the source may have been seeded again. */
+      readonly looksLikeBaseline?: true;
     }
   /** The ledger had it, from another run: what this run wrote itself is `applied`, whichever attempt wrote it. */
   | { readonly outcome: 'already'; readonly watermark?: string }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Dataset } from '../datasets/dataset.ts';
 import { definitionOf } from '../datasets/definition.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
+import { goOnAfter } from '../domain/changeFile.ts';
 import { summarise } from '../domain/listing.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
@@ -14,48 +15,72 @@ import type { ListedFile, ListFilesInput, ListFilesResult } from './interface.ts
 /** Most bytes read in one listing to tell a changed file from one uploaded again; the rest waits for the next. */
 const MAX_COMPARED_BYTES = 256 * 1024 * 1024;
 
-/** Lists one page, says the state of each object, and notes the listing in PostgreSQL. */
+/** A page without anything to do is followed by the next at once, for so long: a history of them would be long, and slow. */
+const PATIENCE_MS = 10_000;
+
+/** Lists until a page asks for a deed, says the state of each object, and notes the listing in PostgreSQL. */
 export async function listFiles(
-  { datasets, store, pool }: Deps,
+  deps: Deps,
   input: ListFilesInput,
   { signal }: Attempt,
 ): Promise<ListFilesResult> {
-  const dataset = findDataset(datasets, input.dataset);
+  const { store, pool } = deps;
+  const dataset = findDataset(deps.datasets, input.dataset);
+  const deadline = Date.now() + PATIENCE_MS;
+  let { after, seen } = input;
+  for (;;) {
+    const page = await listOnce(deps, dataset, { after, limit: input.limit }, signal);
+    if (after === undefined) await checkArchive({ store, db: pool }, dataset, page.watermark, signal);
+    const states = await compareChanged(deps, dataset, page.states, signal);
+    seen = summarise(seen, states);
+    const files = states.flatMap((file) => toListedFile(dataset, file));
+    after = page.next;
+    if (files.length === 0 && after !== undefined && Date.now() < deadline) continue;
+    await ensureDatasetState(pool, dataset.name);
+    await noteListing(pool, {
+      dataset: dataset.name,
+      enabled: dataset.enabled,
+      archives: dataset.archive,
+      isFirstPage: input.after === undefined,
+      listing: { ...seen, isWhole: after === undefined },
+    });
+    return {
+      files,
+      ...(after !== undefined && { next: after }),
+      ...(page.watermark !== undefined && { watermark: page.watermark }),
+      archives: dataset.archive,
+      seen,
+    };
+  }
+}
+
+/** One page as S3 lists it, and what the database says of it. */
+async function listOnce(
+  { store, pool }: Deps,
+  dataset: Dataset,
+  { after, limit }: { readonly after: string | undefined; readonly limit: number },
+  signal: AbortSignal,
+): Promise<{
+  readonly states: readonly ClassifiedFile[];
+  readonly watermark: string | undefined;
+  readonly next: string | undefined;
+}> {
+  const prefix = dataset.changesPrefix;
   const page = await store.listPage({
-    prefix: dataset.changesPrefix,
-    ...(input.after !== undefined && { after: input.after }),
-    limit: input.limit,
+    prefix,
+    folded: true,
+    ...(after !== undefined && { after }),
+    limit,
     signal,
   });
+  const next = goOnAfter(prefix, page.next);
   const facts = await readPageFacts(pool, {
     definition: definitionOf(dataset),
     dataset: dataset.name,
     keys: page.objects.map((object) => object.key),
-    range: { after: input.after, upTo: page.next },
+    range: { after, upTo: next },
   });
-  if (input.after === undefined) await checkArchive({ store, db: pool }, dataset, facts.watermark, signal);
-  const files = await compareChanged(
-    { datasets, store, pool },
-    dataset,
-    classify(dataset, page, facts),
-    signal,
-  );
-  const seen = summarise(input.seen, files);
-  await ensureDatasetState(pool, dataset.name);
-  await noteListing(pool, {
-    dataset: dataset.name,
-    enabled: dataset.enabled,
-    archives: dataset.archive,
-    isFirstPage: input.after === undefined,
-    listing: { ...seen, isWhole: page.next === undefined },
-  });
-  return {
-    files: files.flatMap((file) => toListedFile(dataset, file)),
-    ...(page.next !== undefined && { next: page.next }),
-    ...(facts.watermark !== undefined && { watermark: facts.watermark }),
-    archives: dataset.archive,
-    seen,
-  };
+  return { states: classify(dataset, page, facts), watermark: facts.watermark, next };
 }
 
 /** The file as a run sees it; none where it asks for no deed. */

@@ -97,7 +97,7 @@ function applyInput(
 
 /** Reads the object into a COPY and ends it. @throws TidemarkFailure where the file is not one to be applied */
 async function readInto(
-  { dataset, open, onRead }: LoadJob,
+  { dataset, file, open, onRead }: LoadJob,
   zone: ZoneHistory,
   copy: CopyIn,
   rejects: Reject[],
@@ -106,6 +106,7 @@ async function readInto(
   const { chunks } = await open();
   const reading = await readChangeFile({
     dataset,
+    key: file.key,
     zone,
     chunks,
     sink: copy,

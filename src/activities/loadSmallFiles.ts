@@ -16,8 +16,14 @@ import { refuse } from './loadJob.ts';
 /** No further file is begun after this; the local activity's own bound is well above. */
 const TIME_BUDGET_MS = 3_000;
 
-/** Objects read ahead while one is applied; each is at most `SMALL_FILE_BYTES`. */
+/** Objects read ahead while one is applied; each is at most `SMALL_FILE_BYTES`, and its rows at most `MAX_ROW_BYTES`. */
 const READ_AHEAD = 4;
+
+/** Rows that a small file may hold in memory: more can be packed into it, and is for `loadFile`, which holds none. */
+const MAX_ROW_BYTES = 8 * 1024 * 1024;
+
+/** A small file has more rows than are held. */
+class TooManyRows extends Error {}
 
 /**
  * Loads small files one after the other on one connection, each in a transaction of its own, reading ahead. One try,
@@ -56,6 +62,7 @@ export async function loadSmallFiles(
       return { results };
     });
   } catch (error) {
+    if (error instanceof TooManyRows) return { results };
     if (attempt.signal.aborted || !(error instanceof TidemarkFailure)) throw error;
     if (!isFinal(error.kind)) return { results };
     return { results, failure: { kind: error.kind, message: error.message, details: error.details } };
@@ -130,8 +137,13 @@ class ReadAhead {
     const { chunks } = await store.read({ key: file.key, etag: file.etag, signal });
     const blocks: Buffer[] = [];
     // Copied: the reader writes its next rows where these are.
-    const sink = { write: async (block: Buffer): Promise<void> => void blocks.push(Buffer.from(block)) };
-    const reading = await readChangeFile({ dataset, zone, chunks, sink });
+    let bytes = 0;
+    const write = async (block: Buffer): Promise<void> => {
+      bytes += block.length;
+      if (bytes > MAX_ROW_BYTES) throw new TooManyRows();
+      blocks.push(Buffer.from(block));
+    };
+    const reading = await readChangeFile({ dataset, key: file.key, zone, chunks, sink: { write } });
     return { reading, blocks };
   }
 }

@@ -46,6 +46,7 @@ export function tellLoaded(
   if (outcome === 'applied') {
     const { exportType, counts, watermark, seconds } = result;
     log('applied', { dataset, key, exportType, watermark, seconds, rows: counts });
+    if (result.looksLikeBaseline) Context.current().log.warn('looks like a baseline', { dataset, key });
   } else {
     log('not loaded', { dataset, key, outcome });
   }

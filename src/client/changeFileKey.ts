@@ -12,6 +12,6 @@ export function changeFileKey(dataset: Dataset, text: string): ObjectKey {
   const key = text.includes('/') ? text : dataset.changesPrefix + text;
   if (parseChangeFileName(dataset.changesPrefix, key)) return key;
   throw new Problem(
-    `${printable(text)} is no change file of ${dataset.name}: ${dataset.changesPrefix}YYYY-MM-DDTHH-mm-ss.csv`,
+    `${printable(text)} is no change file of ${dataset.name}: ${dataset.changesPrefix}YYYY-MM-DDTHH-mm-ss.csv, .csv.gz or .csv.zst`,
   );
 }

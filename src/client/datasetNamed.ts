@@ -23,6 +23,11 @@ export function datasetsNamed(name: string | undefined): readonly Dataset[] {
   return name === undefined ? ENABLED : [datasetNamed(name)];
 }
 
+/** The names of the datasets that exist and are switched off; a shadow is none of them. */
+export function switchedOff(): readonly string[] {
+  return DATASETS.filter((dataset) => !dataset.enabled).map((dataset) => dataset.name);
+}
+
 /** The named dataset, or all of them: one that was switched off may still have its Schedule. */
 export function scheduledDatasets(name: string | undefined): readonly Dataset[] {
   return name === undefined ? DATASETS : [datasetNamed(name)];

@@ -1,19 +1,21 @@
 /** Which files have a ticket, and what became of its rows: its history is done once more, in a copy that is forgotten. */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import { compressionOf } from '../domain/changeFile.ts';
 import type { FileState } from '../domain/states.ts';
 import { readHistory, type HistoricDeed } from '../postgres/history.ts';
 import type { MergeMode } from '../postgres/merge.ts';
 import { mergeStaged } from '../postgres/mergeStaged.ts';
 import type { Session } from '../postgres/pool.ts';
+import { findRestart } from '../postgres/rebuildHistory.ts';
 import { openRehearsal, rehearsalTable } from '../postgres/rehearse.ts';
 import { stageFew } from '../postgres/stageFew.ts';
 import { readTicketMoment, type Lineage } from '../postgres/ticket.ts';
 import { readTicket, type FoundRecord, type TicketReading } from '../rows/readTicket.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
-import { bytesOf, contentOf, type Content } from './contentOf.ts';
+import { bytesOf, contentOf, type Content } from '../activities/contentOf.ts';
 import { listLive } from './liveListing.ts';
-import { lookAhead } from './lookAhead.ts';
+import { lookAhead } from '../activities/lookAhead.ts';
 import type { Servers } from './servers.ts';
 
 /** Objects looked through at a time: as many requests as a store bears from one command. */
@@ -94,8 +96,9 @@ export async function explainTicket(
   const store = servers.store();
   const { newest, deeds, stored } = await readTicketMoment(servers.db, dataset, ticket);
   const adopted: string[] = [];
-  // A quote stands doubled in a quoted cell: such an id is looked for by the reader alone.
-  const words = ticket.includes('"') ? undefined : Buffer.from(ticket);
+  // A quote stands doubled in a quoted cell, and another encoding has other bytes: the reader alone looks for such an id.
+  const words =
+    ticket.includes('"') || (dataset.encoding ?? 'utf-8') !== 'utf-8' ? undefined : Buffer.from(ticket);
   return servers.pool().withSession(undefined, async (session) => {
     await openRehearsal(session, dataset);
     const story = new Story({ session, store, dataset, ticket: Buffer.from(ticket) });
@@ -106,11 +109,13 @@ export async function explainTicket(
     }));
     let done = 0;
     for await (const { source, content } of looks) {
-      await story.add(source, content, words === undefined);
+      const unsearched = words === undefined || compressionOf(source.key) !== 'none';
+      await story.add(source, content, unsearched);
       onProgress((done += 1), Math.max(done, deeds));
     }
     const { rows, unread } = story;
-    const whole = unread.length === 0 && adopted.length === 0;
+    const { lineage } = await findRestart(session, { dataset: dataset.name, upTo: newest });
+    const whole = unread.length === 0 && adopted.length === 0 && lineage === 'compared';
     const agrees = whole ? isSame(stored, story.last) : null;
     return {
       dataset: dataset.name,
@@ -171,7 +176,7 @@ class Story {
     if (content.state !== 'found') return void this.unread.push({ key, why: content.state, line: null });
     if (!content.mentions && !unsearched) return;
     const chunks = await bytesOf(store, dataset, source, content);
-    const reading = await readTicket({ dataset, chunks, zone: await session.zone(), ticket });
+    const reading = await readTicket({ dataset, key, chunks, zone: await session.zone(), ticket });
     const { fault, lastRow } = reading;
     if (fault) this.unread.push({ key, why: 'malformed', line: fault.details.line ?? null });
     const merged = LOADS.has(source.as) ? await this.merge(source, reading) : 'merged';

@@ -167,7 +167,7 @@ function printKeys(title: string, { total, keys }: KeyList): void {
 }
 
 /** A run's failure is one sentence, made by Tidemark; how else a run may end is said here. */
-function problemOf(error: unknown, { workflowId }: RunRef): unknown {
+export function problemOf(error: unknown, { workflowId }: Pick<RunRef, 'workflowId'>): unknown {
   if (!(error instanceof WorkflowFailedError)) return error;
   const { cause } = error;
   if (cause instanceof ApplicationFailure) return new Problem(cause.message);

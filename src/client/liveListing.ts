@@ -2,6 +2,7 @@
 
 import type { Dataset } from '../datasets/dataset.ts';
 import { definitionOf } from '../datasets/definition.ts';
+import { goOnAfter } from '../domain/changeFile.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
 import { readPageFacts } from '../postgres/ledger.ts';
 import type { Queryable } from '../postgres/queryable.ts';
@@ -29,16 +30,18 @@ export async function* listLive(servers: ListingServers, dataset: Dataset): Asyn
   do {
     const page = await store.listPage({
       prefix: dataset.changesPrefix,
+      folded: true,
       ...(after !== undefined && { after }),
       limit: PAGE_SIZE,
     });
+    const next = goOnAfter(dataset.changesPrefix, page.next);
     const facts = await readPageFacts(servers.db, {
       definition: definitionOf(dataset),
       dataset: dataset.name,
       keys: page.objects.map(({ key }) => key),
-      range: { after, upTo: page.next },
+      range: { after, upTo: next },
     });
     yield { files: classify(dataset, page, facts), watermark: facts.watermark };
-    after = page.next;
+    after = next;
   } while (after !== undefined);
 }

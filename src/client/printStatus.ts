@@ -5,8 +5,12 @@ import { ago, count, localTime, print, printable, styled } from './terminal.ts';
 /** Keys shown of each list; `--json` has more. */
 const MAX_SHOWN = 5;
 
-/** Prints the glance: a few aligned lines a dataset. */
-export function printStatus(datasets: readonly Dataset[], reports: readonly StatusReport[]): void {
+/** Prints the glance: a few aligned lines a dataset, and one that names those that are switched off. */
+export function printStatus(
+  datasets: readonly Dataset[],
+  reports: readonly StatusReport[],
+  off: readonly string[],
+): void {
   reports.forEach((report, i) => {
     if (i > 0) print();
     const zone = datasets[i]?.timeZone ?? 'UTC';
@@ -24,8 +28,17 @@ export function printStatus(datasets: readonly Dataset[], reports: readonly Stat
     if (report.coveredTotal > 0) line('covered', count(report.coveredTotal));
     if (report.ignoredTotal > 0) line('ignored', count(report.ignoredTotal));
     if (report.archiveDebt > 0) line('to archive', count(report.archiveDebt));
+    if (report.looksLikeBaseline !== null) {
+      line(
+        'seeded again?',
+        `${printable(report.looksLikeBaseline)}  (as large as the table: tidemark rebuild)`,
+      );
+    }
     if (report.truncated) line('truncated', styled('yellow', 'the exporter cut short what was applied last'));
   });
+  if (off.length === 0) return;
+  if (reports.length > 0) print();
+  print(`switched off: ${off.join(', ')}  (tidemark status <dataset>)`);
 }
 
 function freshness({ freshnessSeconds }: StatusReport): string {

@@ -120,7 +120,7 @@ async function readAndMerge(input: ScanInput, read: { reading?: Reading }): Prom
   let staged: number;
   try {
     const body = await store.read({ key, etag });
-    read.reading = await readChangeFile({ dataset, zone, chunks: body.chunks, sink: staging });
+    read.reading = await readChangeFile({ dataset, key, zone, chunks: body.chunks, sink: staging });
   } finally {
     // Whole rows were sent, few or many: the COPY ends in good order, and the session stays.
     staged = await staging.finish();

@@ -29,7 +29,7 @@ export async function setWatermark(
   const key = toChangeFileKey(dataset, text);
   if (key === undefined) {
     throw new Problem(
-      `${printable(text)} names no change file of ${dataset.name}: YYYY-MM-DDTHH-mm-ss, with or without ${dataset.changesPrefix} and .csv`,
+      `${printable(text)} names no change file of ${dataset.name}: YYYY-MM-DDTHH-mm-ss, with or without ${dataset.changesPrefix} and .csv (or .csv.gz, .csv.zst)`,
     );
   }
   const before = await readWatermark(db, dataset.name);

@@ -83,7 +83,11 @@ async function startManually(client: Client, dataset: Dataset, taskQueue: string
 }
 
 /** A run without a worker waits without a word. */
-async function sayWhereNobodyWorks(client: Client, taskQueue: string): Promise<void> {
+export async function sayWhereNobodyWorks(
+  client: Client,
+  taskQueue: string,
+  program: 'worker' | 'rebuilder' = 'worker',
+): Promise<void> {
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
     taskQueue: { name: taskQueue },
@@ -91,7 +95,7 @@ async function sayWhereNobodyWorks(client: Client, taskQueue: string): Promise<v
   });
   if (pollers?.length) return;
   note(
-    `no worker polls the task queue ${printable(taskQueue)}; the run goes on once one does: npm run worker`,
+    `no ${program} polls the task queue ${printable(taskQueue)}; the run goes on once one does: npm run ${program}`,
   );
 }
 

@@ -3,7 +3,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { MAX_KEYS, NOTHING_SEEN, summarise, type KeyList, type ListingSummary } from '../domain/listing.ts';
 import type { ClassifiedFile } from '../domain/states.ts';
 import { readDatasetStatus, readOpenFailures, type OpenFailure } from '../postgres/status.ts';
-import { datasetsNamed } from './datasetNamed.ts';
+import { datasetsNamed, switchedOff } from './datasetNamed.ts';
 import { listLive, type ListingServers } from './liveListing.ts';
 import { withServers, type Servers } from './servers.ts';
 import { printStatus } from './printStatus.ts';
@@ -35,6 +35,8 @@ export interface StatusReport {
   readonly archiveDebt: number;
   /** The exporter cut short what was applied last. */
   readonly truncated: boolean;
+  /** A delta with nearly as many tickets as the table: the source may have been seeded again. */
+  readonly looksLikeBaseline: string | null;
 }
 
 /** A file at which the dataset stops. */
@@ -61,7 +63,7 @@ export function addStatus(program: Command): void {
         const reports: StatusReport[] = [];
         for (const dataset of datasets) reports.push(await report(servers, dataset));
         if (options.json === true) printJson({ datasets: reports });
-        else printStatus(datasets, reports);
+        else printStatus(datasets, reports, name === undefined ? switchedOff() : []);
       }),
     );
 }
@@ -88,6 +90,7 @@ async function report(servers: Servers, dataset: Dataset): Promise<StatusReport>
     ignoredTotal: seen.ignored,
     archiveDebt: status?.archiveDebt ?? 0,
     truncated: status?.truncated ?? false,
+    looksLikeBaseline: status?.looksLikeBaseline ?? null,
   };
 }
 

@@ -5,16 +5,13 @@ import { MAX_KEYS } from '../domain/listing.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { compareCopy, noteUnread, takeMoment, type TableComparison } from '../postgres/compareCopy.ts';
 import { readHistory, type HistoricDeed } from '../postgres/history.ts';
-import type { MergeMode } from '../postgres/merge.ts';
 import { mergeStaged } from '../postgres/mergeStaged.ts';
 import type { Session } from '../postgres/pool.ts';
+import { findRestart } from '../postgres/rebuildHistory.ts';
 import { openRehearsal, rehearsalTable } from '../postgres/rehearse.ts';
-import { openStaging } from '../postgres/stage.ts';
-import { stageFew } from '../postgres/stageFew.ts';
-import { readChangeFile } from '../rows/readFile.ts';
-import type { Reading } from '../rows/row.ts';
-import { bytesOf, contentOf, type FoundContent } from './contentOf.ts';
-import { lookAhead } from './lookAhead.ts';
+import { bytesOf, contentOf, type FoundContent } from '../activities/contentOf.ts';
+import { lookAhead } from '../activities/lookAhead.ts';
+import { REPLAY_MODES, stageReplay } from '../activities/replayFile.ts';
 import type { Servers } from './servers.ts';
 
 /** Objects read at a time. */
@@ -59,7 +56,8 @@ export async function verifyTable(servers: Servers, input: VerifyInput): Promise
     const moment = await takeMoment(session, dataset);
     await openRehearsal(session, dataset);
     const replay = new Replay(servers, session, dataset);
-    const deeds = replay.loadsUpTo(moment.newest);
+    const restart = await findRestart(session, { dataset: dataset.name, upTo: moment.newest });
+    const deeds = replay.loads(restart.after, moment.newest);
     const looks = lookAhead(deeds, WIDTH, async (deed) => ({
       deed,
       content: await contentOf(store, dataset, deed),
@@ -76,6 +74,7 @@ export async function verifyTable(servers: Servers, input: VerifyInput): Promise
       moment,
       adopted: adopted.length > 0 ? 'some' : 'none',
       unread: unreadTotal,
+      lineage: restart.lineage,
       values,
     });
     const differs = compared.missing + compared.extra + compared.different > 0;
@@ -84,13 +83,6 @@ export async function verifyTable(servers: Servers, input: VerifyInput): Promise
     return { dataset: dataset.name, verdict, files, ...compared, unreadTotal, unread, adopted };
   });
 }
-
-const MODES: Record<string, MergeMode | undefined> = {
-  baseline: 'inOrder',
-  delta: 'inOrder',
-  late: 'late',
-  reload: 'reload',
-};
 
 class Replay {
   readonly adopted: string[] = [];
@@ -107,10 +99,10 @@ class Replay {
   }
 
   /** The deeds that put rows into the table. */
-  async *loadsUpTo(upTo: number): AsyncGenerator<HistoricDeed, void> {
-    for await (const deed of readHistory(this.servers.db, { dataset: this.dataset.name, upTo })) {
+  async *loads(after: number, upTo: number): AsyncGenerator<HistoricDeed, void> {
+    for await (const deed of readHistory(this.servers.db, { dataset: this.dataset.name, after, upTo })) {
       if (deed.exportType === 'adopted') this.adopted.push(deed.watermark ?? deed.key);
-      if (MODES[deed.exportType]) yield deed;
+      if (REPLAY_MODES[deed.exportType]) yield deed;
     }
   }
 
@@ -118,9 +110,10 @@ class Replay {
     const { session, dataset } = this;
     const { key } = deed;
     const chunks = await bytesOf(this.servers.store(), dataset, deed, content);
-    const read = await (content.held ? this.stageHeld(chunks) : this.stageStream(chunks)).catch(refusal);
+    const held = content.held !== undefined;
+    const read = await stageReplay(session, { dataset, key, chunks, held }).catch(refusal);
     if (!read || read.reading.rejected > dataset.maxRejects) return this.leaveOut(deed, 'refused');
-    const mode = MODES[deed.exportType] ?? 'inOrder';
+    const mode = REPLAY_MODES[deed.exportType] ?? 'inOrder';
     await mergeStaged(session, { dataset, key, mode, ...read, target: rehearsalTable(dataset) });
     if (read.staged > MANY_ROWS) await session.queryLong(`analyze ${rehearsalTable(dataset)}`);
   }
@@ -130,34 +123,6 @@ class Replay {
     if (this.unread.length < MAX_KEYS) this.unread.push({ key, why });
     await noteUnread(this.session, key);
   }
-
-  private async stageHeld(chunks: AsyncIterable<Buffer>): Promise<Staged> {
-    const { session, dataset } = this;
-    const blocks: Buffer[] = [];
-    const sink = { write: async (block: Buffer): Promise<void> => void blocks.push(Buffer.from(block)) };
-    const reading = await readChangeFile({ dataset, zone: await session.zone(), chunks, sink });
-    return { reading, staged: await stageFew(session, dataset, blocks) };
-  }
-
-  private async stageStream(chunks: AsyncIterable<Buffer>): Promise<Staged> {
-    const { session, dataset } = this;
-    const zone = await session.zone();
-    const sink = await openStaging(session, dataset);
-    const read: { reading?: Reading } = {};
-    let staged: number;
-    try {
-      read.reading = await readChangeFile({ dataset, zone, chunks, sink });
-    } finally {
-      // Whole rows were sent, few or many: the COPY ends in good order, and the session stays.
-      staged = await sink.finish();
-    }
-    return { reading: read.reading, staged };
-  }
-}
-
-interface Staged {
-  readonly reading: Reading;
-  readonly staged: number;
 }
 
 /** @throws what says nothing of the file */

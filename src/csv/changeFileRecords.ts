@@ -2,9 +2,11 @@ import { countBreaks } from './bytes.ts';
 import { csvParseRecords } from './csvParseRecords.ts';
 import { copyOf, knownHeader, rememberHeader } from './headerMemory.ts';
 import {
+  COMMAS,
   MAX_RECORD_BYTES,
   RecordFault,
   type CsvRecord,
+  type CsvShape,
   type RecordHandler,
   type RecordSource,
 } from './records.ts';
@@ -34,16 +36,17 @@ interface Rest {
  */
 export function changeFileRecords(
   handler: RecordHandler,
-  options: { readonly scanAt?: number } = {},
+  options: Partial<CsvShape> & { readonly scanAt?: number } = {},
 ): RecordSource {
   const scanAt = options.scanAt ?? PIECE;
-  let source: RecordSource = headerSource(handler, async ({ bytes, line }) => {
-    source = scanSource({ handler, line, scanAt, handOver });
+  const shape = { ...COMMAS, ...options };
+  let source: RecordSource = headerSource(handler, shape, async ({ bytes, line }) => {
+    source = scanSource({ handler, shape, line, scanAt, handOver });
     await source.feed(bytes);
   });
 
   async function handOver({ bytes, line }: Rest): Promise<void> {
-    source = csvParseRecords(handler, line);
+    source = csvParseRecords(handler, shape, line);
     // In pieces, so that it looks at a record's length in between.
     for (let at = 0; at < bytes.length; at += PIECE) await source.feed(bytes.subarray(at, at + PIECE));
   }
@@ -62,22 +65,30 @@ export function changeFileRecords(
 }
 
 /** Takes a header that is known by its bytes; any other is read by csv-parse. Hands over the bytes behind it. */
-function headerSource(handler: RecordHandler, handOver: (rest: Rest) => Promise<void>): RecordSource {
+function headerSource(
+  handler: RecordHandler,
+  shape: CsvShape,
+  handOver: (rest: Rest) => Promise<void>,
+): RecordSource {
   let parsed: RecordSource | undefined;
   return {
     async feed(bytes) {
-      const known = parsed ? undefined : knownHeader(bytes);
-      if (!known) return (parsed ??= parsedHeader(handler, handOver)).feed(bytes);
+      const known = parsed ? undefined : knownHeader(bytes, shape);
+      if (!known) return (parsed ??= parsedHeader(handler, shape, handOver)).feed(bytes);
       handler(known.record);
       const line = 1 + countBreaks(known.bytes);
       return handOver({ bytes: bytes.subarray(known.bytes.length), line });
     },
-    end: () => (parsed ??= parsedHeader(handler, handOver)).end(),
+    end: () => (parsed ??= parsedHeader(handler, shape, handOver)).end(),
   };
 }
 
 /** Reads the header by csv-parse, and hands over the bytes behind it. */
-function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<void>): RecordSource {
+function parsedHeader(
+  handler: RecordHandler,
+  shape: CsvShape,
+  handOver: (rest: Rest) => Promise<void>,
+): RecordSource {
   const seen: Buffer[] = [];
   let header: CsvRecord | undefined;
   let seenBytes = 0;
@@ -88,7 +99,7 @@ function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<
     handler(record);
     header = copyOf(record);
     headerEnd = end;
-  });
+  }, shape);
 
   /** Lets csv-parse read on. What it finds wrong behind the header is to be found again, in its turn. */
   async function hasHeader(read: Promise<void>): Promise<boolean> {
@@ -106,7 +117,7 @@ function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<
   function restWith(bytes: Buffer): Rest {
     const all = Buffer.concat([...seen, bytes]);
     const [first, rest] = [all.subarray(0, headerEnd), all.subarray(headerEnd)];
-    if (header) rememberHeader(first, header);
+    if (header) rememberHeader(first, header, shape);
     return { bytes: rest, line: 1 + countBreaks(first) };
   }
 
@@ -128,11 +139,12 @@ function parsedHeader(handler: RecordHandler, handOver: (rest: Rest) => Promise<
 /** Scans, as long as the text is good and the scanner knows it; else hands over from the last record on. */
 function scanSource(input: {
   readonly handler: RecordHandler;
+  readonly shape: CsvShape;
   readonly line: number;
   readonly scanAt: number;
   readonly handOver: (rest: Rest) => Promise<void>;
 }): RecordSource {
-  const scanner = new Scanner(input.handler, input.line);
+  const scanner = new Scanner(input.handler, input.shape, input.line);
   const text = new TextCheck();
   let unscanned = 0;
 

@@ -1,6 +1,13 @@
 import { CsvError, type Info, Parser } from 'csv-parse';
 import { LineWindow } from './lineWindow.ts';
-import { type CsvRecord, MAX_RECORD_BYTES, RecordFault, type RecordSource } from './records.ts';
+import {
+  COMMAS,
+  type CsvRecord,
+  type CsvShape,
+  MAX_RECORD_BYTES,
+  RecordFault,
+  type RecordSource,
+} from './records.ts';
 import { RecordView } from './recordView.ts';
 import { TextCheck, textFault } from './textCheck.ts';
 
@@ -15,8 +22,8 @@ const LOOK_AHEAD = 8;
 export type ParsedRecordHandler = (record: CsvRecord, end: number) => void;
 
 /** Records by csv-parse. */
-export function csvParseRecords(handler: ParsedRecordHandler, firstLine = 1): RecordSource {
-  return new CsvParseRecords(handler, firstLine);
+export function csvParseRecords(handler: ParsedRecordHandler, shape = COMMAS, firstLine = 1): RecordSource {
+  return new CsvParseRecords(handler, shape, firstLine);
 }
 
 /**
@@ -33,13 +40,14 @@ class CsvParseRecords implements RecordSource {
   /** Bad text was seen: every record's fields are looked at from then on, to say where. */
   private suspect = false;
 
-  constructor(handler: ParsedRecordHandler, firstLine: number) {
+  constructor(handler: ParsedRecordHandler, { delimiter }: CsvShape, firstLine: number) {
     this.handler = handler;
     this.window = new LineWindow(firstLine);
     this.parser = new Parser({
       // One character per byte: UTF-8 passes through untouched.
       encoding: 'latin1',
       bom: false,
+      delimiter,
       // Pinned: by itself it would take the first line break for all, and merge LF rows after a CRLF header.
       record_delimiter: ['\r\n', '\n'],
       relax_column_count: true,

@@ -4,10 +4,10 @@
  */
 
 import { LF } from './bytes.ts';
-import type { CsvRecord } from './records.ts';
+import type { CsvRecord, CsvShape } from './records.ts';
 import { RecordView } from './recordView.ts';
 
-interface KnownHeader {
+interface KnownHeader extends CsvShape {
   /** All bytes up to the end of its line break. */
   readonly bytes: Buffer;
   readonly record: CsvRecord;
@@ -19,8 +19,8 @@ const MAX_BYTES = 64 * 1024;
 let last: KnownHeader | undefined;
 
 /** The header that these bytes, a file's first ones, are known to begin with. */
-export function knownHeader(bytes: Buffer): KnownHeader | undefined {
-  if (!last || bytes.length < last.bytes.length) return undefined;
+export function knownHeader(bytes: Buffer, { delimiter }: CsvShape): KnownHeader | undefined {
+  if (last?.delimiter !== delimiter || bytes.length < last.bytes.length) return undefined;
   return last.bytes.equals(bytes.subarray(0, last.bytes.length)) ? last : undefined;
 }
 
@@ -28,9 +28,9 @@ export function knownHeader(bytes: Buffer): KnownHeader | undefined {
  * Remembers a header, which csv-parse has just told from the bytes that a file begins with. One that only the end of the
  * file ended is not remembered: in another file it might go on.
  */
-export function rememberHeader(bytes: Buffer, record: CsvRecord): void {
+export function rememberHeader(bytes: Buffer, record: CsvRecord, { delimiter }: CsvShape): void {
   if (bytes.length > MAX_BYTES || bytes.at(-1) !== LF) return;
-  last = { bytes: Buffer.from(bytes), record };
+  last = { delimiter, bytes: Buffer.from(bytes), record };
 }
 
 /** A record that stays valid. */

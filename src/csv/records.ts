@@ -17,6 +17,15 @@ export interface CsvRecord {
   readonly raw: Buffer;
 }
 
+/** What a dataset says of its files' CSV. */
+export interface CsvShape {
+  /** Between two fields: one ASCII character. */
+  readonly delimiter: string;
+}
+
+/** Where a dataset says nothing. */
+export const COMMAS: CsvShape = { delimiter: ',' };
+
 /** Takes each record in the order of the file; what it throws, the source throws on. */
 export type RecordHandler = (record: CsvRecord) => void;
 

@@ -1,5 +1,6 @@
 /** The compiled scan and its memory: one for the whole process, since a scan runs to its end without a pause. */
 
+import type { CsvShape } from './records.ts';
 import { SCAN_CODE } from './scanCode.ts';
 
 const PAGE_BYTES = 64 * 1024;
@@ -51,19 +52,31 @@ const found: Found = { first: 0, count: 0, begin: 0, end: 0, breaks: 0 };
 /**
  * Finds the records of a text that begins with one, until `take` returns false.
  *
- * @param last whether the file ends with the text
+ * @param input.last whether the file ends with the text
  * @returns where the first record begins that was not taken, and whether it is odd rather than open
  */
 export function scanText(
-  text: Buffer,
-  last: boolean,
+  input: CsvShape & { readonly text: Buffer; readonly last: boolean },
   take: (found: Found) => boolean,
 ): { readonly rest: number; readonly odd: boolean } {
+  const { text, last } = input;
+  const delimiter = input.delimiter.charCodeAt(0);
   setText(text);
   const to = TEXT + text.length;
   let from = TEXT;
   while (from < to) {
-    const records = scan(from, to, Number(last), STARTS, ENDS, FIELDS, RECORD_FIELDS, NOTES, RECORDS);
+    const records = scan(
+      from,
+      to,
+      Number(last),
+      delimiter,
+      STARTS,
+      ENDS,
+      FIELDS,
+      RECORD_FIELDS,
+      NOTES,
+      RECORDS,
+    );
     for (let record = 0; record < records; record += 1) {
       note(record);
       if (!take(found)) return { rest: found.begin, odd: true };

@@ -1,4 +1,4 @@
-import { MAX_RECORD_BYTES, type RecordHandler } from './records.ts';
+import { type CsvShape, MAX_RECORD_BYTES, type RecordHandler } from './records.ts';
 import { RecordView } from './recordView.ts';
 import { type Found, scanText, view } from './scanMemory.ts';
 
@@ -11,14 +11,16 @@ import { type Found, scanText, view } from './scanMemory.ts';
 export class Scanner {
   private readonly handler: RecordHandler;
   private readonly record = new RecordView();
+  private readonly delimiter: string;
   /** What is to be scanned, from the beginning of a record on. */
   private bytes = Buffer.alloc(0);
   private length = 0;
   /** The line on which the bytes begin. */
   private line: number;
 
-  constructor(handler: RecordHandler, firstLine: number) {
+  constructor(handler: RecordHandler, { delimiter }: CsvShape, firstLine: number) {
     this.handler = handler;
+    this.delimiter = delimiter;
     this.line = firstLine;
   }
 
@@ -48,7 +50,7 @@ export class Scanner {
     const { record } = this;
     record.rawBytes = this.bytes;
     const text = this.bytes.subarray(0, this.length);
-    const { rest, odd } = scanText(text, last, (found) => this.take(found));
+    const { rest, odd } = scanText({ delimiter: this.delimiter, text, last }, (found) => this.take(found));
     this.bytes.copy(this.bytes, 0, rest, this.length);
     this.length -= rest;
     return odd || this.length > MAX_RECORD_BYTES ? 'odd' : 'more';

@@ -1,5 +1,5 @@
 import { TidemarkFailure } from '../domain/failures.ts';
-import { COLUMN_TYPES, type Dataset } from './dataset.ts';
+import { COLUMN_TYPES, ENCODINGS, type Dataset } from './dataset.ts';
 
 /** A plain name of PostgreSQL; the tables of a session are called after a dataset with 17 characters before it. */
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
@@ -7,6 +7,9 @@ const NAME = /^[a-z_][a-z0-9_]{0,45}$/;
 
 /** As S3 has them. */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+
+/** No byte of a name, a number or a time, and nothing that CSV or our reader takes for something else. */
+const DELIMITER = /^[\t!#$%&'()*,/:;<=>?@[\\\]^`{|}~]$/;
 
 /** What each target table has besides. */
 const LINEAGE = ['source_key', 'source_line', 'loaded_at'];
@@ -93,7 +96,7 @@ function headerFaults({ columns, alarmColumn, droppedColumns }: Dataset): readon
 
 function ruleFaults(dataset: Dataset): readonly string[] {
   const { sentinel } = dataset;
-  const faults: string[] = [];
+  const faults: string[] = [...textFaults(dataset)];
   if (sentinel !== undefined && (sentinel === '' || sentinel !== sentinel.trim()))
     faults.push('sentinel is empty, or has white space around it');
   for (const name of ['maxRejects', 'minBaselineRows', 'settleMs'] as const) {
@@ -107,6 +110,16 @@ function ruleFaults(dataset: Dataset): readonly string[] {
   const prefixes = prefixesOf(dataset);
   if (prefixes.some((prefix, i) => overlap([prefix], prefixes.slice(i + 1))))
     faults.push('its prefixes lie within each other');
+  return faults;
+}
+
+/** How its files are written. */
+function textFaults({ delimiter, encoding }: Dataset): readonly string[] {
+  const faults: string[] = [];
+  if (delimiter !== undefined && !DELIMITER.test(delimiter))
+    faults.push('delimiter is not one ASCII character that may stand between fields');
+  if (encoding !== undefined && !ENCODINGS.includes(encoding))
+    faults.push(`encoding is none of ${ENCODINGS.join(', ')}`);
   return faults;
 }
 

@@ -32,6 +32,11 @@ interface TypedColumn {
   readonly canonical?: never;
 }
 
+/** How a file's text is written. `latin1` is ISO 8859-1, in which no byte is wrong. */
+export type Encoding = (typeof ENCODINGS)[number];
+
+export const ENCODINGS = ['utf-8', 'latin1', 'windows-1252', 'utf-16le'] as const;
+
 /** A dataset's definition. */
 export interface Dataset {
   readonly name: string;
@@ -39,6 +44,10 @@ export interface Dataset {
   readonly enabled: boolean;
   /** Where its objects lie; default the configuration's `S3_BUCKET`. No other dataset has its prefixes, in any bucket. */
   readonly bucket?: string;
+  /** What stands between two fields of its files: one ASCII character, no letter, digit, space or quote. Default `,`. */
+  readonly delimiter?: string;
+  /** How its files are written, compressed or not. Default `utf-8`. */
+  readonly encoding?: Encoding;
   readonly changesPrefix: string;
   readonly processedPrefix: string;
   readonly skippedPrefix: string;
@@ -68,6 +77,11 @@ export interface Dataset {
   readonly shadowOf?: string;
   /** Whether applied files are moved to `processed/`. */
   readonly archive: boolean;
+  /**
+   * Whether the transaction of each applied file sends `NOTIFY tidemark` (docs/downstream.md). Default no: PostgreSQL commits
+   * transactions that notify one after the other.
+   */
+  readonly notifies?: boolean;
   /** Cron expression of the Schedule, in `timeZone`. */
   readonly cron: string;
   /** Zone of the stamps, of naive times and of the cron expression. */

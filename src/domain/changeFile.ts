@@ -1,8 +1,9 @@
 /**
  * The names of change files and what they say.
  *
- * A change file is one CSV object `<prefix>YYYY-MM-DDTHH-mm-ss.csv`, known by its key; the stamp in its name is
- * when its export started, in the dataset's zone (docs/semantics.md).
+ * A change file is one CSV object `<prefix>YYYY-MM-DDTHH-mm-ss.csv`, or `.csv.gz` or `.csv.zst`, known by its key; the
+ * stamp in its name is when its export started, in the dataset's zone (docs/semantics.md). Two with one stamp are two
+ * change files, in the order of their keys: `.csv`, `.csv.gz`, `.csv.zst`.
  */
 
 /** A full S3 object key. */
@@ -15,7 +16,16 @@ export interface ChangeFileName {
   readonly stamp: number;
 }
 
-const NAME = /^(\d{4})-(\d{2})-(\d{2})T(\d{2})-(\d{2})-(\d{2})\.csv$/;
+const NAME = /^(\d{4})-(\d{2})-(\d{2})T(\d{2})-(\d{2})-(\d{2})\.csv(?:\.gz|\.zst)?$/;
+
+/** How a change file's bytes are packed. */
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+/** What the ending of a key says of its bytes. */
+export function compressionOf(key: ObjectKey): Compression {
+  if (key.endsWith('.gz')) return 'gzip';
+  return key.endsWith('.zst') ? 'zstd' : 'none';
+}
 
 /**
  * Africa/Nairobi is UTC+03:00 without daylight saving since 1942 (IANA tz database), so that byte order of keys
@@ -83,4 +93,17 @@ export interface PrefixedDataset {
   readonly changesPrefix: string;
   readonly processedPrefix: string;
   readonly skippedPrefix: string;
+}
+
+/**
+ * Where a listing of change files goes on after a page that ends at `next`: names begin with a digit, so that what lies
+ * before or behind all digits is passed over, however much it is.
+ *
+ * @returns undefined where no change file can come any more
+ */
+export function goOnAfter(prefix: string, next: ObjectKey | undefined): ObjectKey | undefined {
+  // By bytes `/` comes right before `0`, and `:` right after `9`.
+  if (next === undefined || compareKeys(next, `${prefix}:`) >= 0) return undefined;
+  const first = `${prefix}/\u{10FFFF}`;
+  return compareKeys(next, first) < 0 ? first : next;
 }

@@ -38,6 +38,8 @@ const KINDS = {
   ArchiveRefused: { final: true, content: false },
   /** The archive has a file above the watermark that the ledger does not know: PostgreSQL was taken back in time. */
   LedgerBehind: { final: true, content: false },
+  /** A file that the ledger names is gone, or has other bytes than the ledger says: what it led to cannot be built anew. */
+  ArchiveGap: { final: true, content: false },
   /** The named dataset does not exist. */
   UnknownDataset: { final: true, content: false },
   /** A call that can't be carried out as asked. */
@@ -145,6 +147,7 @@ const NEXT: Record<FailureKind, string> = {
   ArchiveRefused: 'Look at both objects; the loaded one is left where it is',
   LedgerBehind:
     'PostgreSQL was restored to an earlier point, or somebody else put it there. Move it and all later ones back to changes/, or out of processed/',
+  ArchiveGap: 'Put the object with the bytes that were loaded back into processed/, and rebuild again',
   UnknownDataset: 'Name one of the datasets in src/datasets',
   BadRequest: '',
   AccountingMismatch: 'Nothing was committed; this is a defect of Tidemark, please report it',

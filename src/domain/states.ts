@@ -18,7 +18,7 @@ export interface SeenObject {
 export interface LedgerEntry {
   readonly key: ObjectKey;
   /** `skipped` entries hold for one content only; all others mean that rows of this key are in the table. */
-  readonly exportType: 'baseline' | 'delta' | 'late' | 'reload' | 'skipped' | 'adopted';
+  readonly exportType: 'baseline' | 'delta' | 'late' | 'reload' | 'skipped' | 'adopted' | 'rebuilt';
   /** Of the content dealt with; absent where a vanished file was skipped. */
   readonly etag?: string;
   readonly sha256?: string;
@@ -151,7 +151,7 @@ function owesArchive(rules: StateRules, entry: LedgerEntry): boolean {
 
 /** Whether a deed put rows of this very object into the table. */
 export function isLoad(entry: LedgerEntry): boolean {
-  return entry.exportType !== 'skipped' && entry.exportType !== 'adopted';
+  return !['skipped', 'adopted', 'rebuilt'].includes(entry.exportType);
 }
 
 function classifyObject(

@@ -14,6 +14,7 @@ import type { MergeMode } from './merge.ts';
 import { checkAccounts, mergeStaged } from './mergeStaged.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
+import { targetTable } from './tables.ts';
 import type { Ahead } from './writeAhead.ts';
 
 /** How long to wait for the dataset's row. */
@@ -23,6 +24,9 @@ const LOCK_TIMEOUT: Record<LockPatience, string> = { none: '10ms', bounded: '30s
 
 /** A merge of millions of rows takes minutes; one that takes longer than this is lost. */
 const STATEMENT_TIMEOUT = '30min';
+
+/** Rows that were written ahead may wait for longer than this between two stretches; the fence makes others wait. */
+const IDLE_TIMEOUT = '30s';
 
 /** Lets the merge's hashes of some 300,000 rows stay in memory: a sixth off its time. Each load may use it twice. */
 const WORK_MEM = '64MB';
@@ -51,6 +55,8 @@ export type ApplyResult =
       readonly counts: RowCounts;
       readonly watermark: string;
       readonly seconds: number;
+      /** A delta with nearly as many tickets as the table: the source may have been seeded again. */
+      readonly looksLikeBaseline?: true;
     }
   /** The ledger has the key: somebody (an earlier attempt, perhaps) was here first. */
   | { readonly outcome: 'already' }
@@ -138,8 +144,15 @@ async function record(
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
-  await writeLedgerAndCommit(session, input, exportType, counts, watermark, seconds);
-  return { outcome: 'applied', exportType, counts, watermark, seconds };
+  const looks = await writeLedgerAndCommit(session, input, exportType, counts, watermark, seconds);
+  return {
+    outcome: 'applied',
+    exportType,
+    counts,
+    watermark,
+    seconds,
+    ...(looks && { looksLikeBaseline: looks }),
+  };
 }
 
 const BEGIN: Statement = { text: 'begin isolation level read committed', prepared: true };
@@ -155,7 +168,11 @@ async function fenced(
 ): Promise<Fence> {
   const answers = await session.roundTrip([
     ...before,
-    { text: SET_LIMITS, values: [LOCK_TIMEOUT[patience], STATEMENT_TIMEOUT, WORK_MEM], prepared: true },
+    {
+      text: SET_LIMITS,
+      values: [LOCK_TIMEOUT[patience], STATEMENT_TIMEOUT, WORK_MEM, IDLE_TIMEOUT],
+      prepared: true,
+    },
     { text: LOCK_DATASET, values: [dataset.name], prepared: true },
     { text: FENCE, values: [dataset.name, key, etag], prepared: true },
   ]);
@@ -167,7 +184,7 @@ async function fenced(
 }
 
 const SET_LIMITS = `select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
-  set_config('work_mem', $3, true)`;
+  set_config('work_mem', $3, true), set_config('idle_in_transaction_session_timeout', $4, true)`;
 
 const LOCK_DATASET = 'select from tickets.dataset_state where dataset = $1 for update';
 
@@ -205,7 +222,7 @@ async function writeLedgerAndCommit(
   c: RowCounts,
   watermark: string,
   seconds: number,
-): Promise<void> {
+): Promise<boolean> {
   const { dataset, key, etag, reading, provenance } = input;
   const metadata = {
     source_max_key: watermark,
@@ -233,22 +250,56 @@ async function writeLedgerAndCommit(
     c.sentinel,
     c.rejected,
     JSON.stringify(metadata),
+    exportType === 'delta' ? ticketsOf(c) : 0,
+    targetTable(dataset),
   ];
-  await session.roundTripLong([
+  const [written] = await session.roundTripLong([
     { text: WRITE_LEDGER, values, prepared: true },
     ...rejectsOf(input),
+    ...(dataset.notifies ? [notification(input, exportType, c)] : []),
     { text: 'commit', prepared: true },
   ]);
+  return (written?.rows[0] as { looks: boolean } | undefined)?.looks ?? false;
 }
 
+/** Tells who listens, at the commit: the key, how it was applied, and the counts; no row's value. */
+function notification({ dataset, key }: ApplyInput, exportType: string, counts: RowCounts): Statement {
+  const payload = JSON.stringify({ dataset: dataset.name, key, export_type: exportType, ...counts });
+  return { text: `select pg_notify('tidemark', $1)`, values: [payload], prepared: true };
+}
+
+/** Tickets of a file; 0 for one of so few that it is not asked how many the table has. */
+function ticketsOf({ inserted, updated, unchanged }: RowCounts): number {
+  const tickets = inserted + updated + unchanged;
+  return tickets < 100 ? 0 : tickets;
+}
+
+/** The rows of the table, as ledger and planner know them: counting them takes too long for each load. */
+const TABLE_ROWS = `
+select greatest(
+  coalesce(max((m.metadata ->> 'rows_stored')::bigint) filter (where m.id = r.id), 0)
+    + coalesce(sum(m.rows_inserted) filter (where m.id > r.id), 0),
+  (select reltuples from pg_catalog.pg_class where oid = $15::regclass)
+)
+from tickets.import_meta m, (
+  select coalesce(max(id), 0) as id from tickets.import_meta where dataset = $1 and export_type = 'rebuilt'
+) r
+where m.dataset = $1`;
+
+/** $14 tickets of a delta: with four fifths of the table's, it looks like a baseline. */
 const WRITE_LEDGER = `
 with ledger as (
   insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
     rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb ||
+    case when $14::float8 = 0 then '{}' when 0.8 * (${TABLE_ROWS}) between 1 and $14::float8
+      then '{"looks_like_baseline": true}' else '{}' end::jsonb)
+  returning metadata ? 'looks_like_baseline' as looks
+), settled as (
+  update tickets.import_failures set resolved_at = clock_timestamp(), resolution = $3
+  where dataset = $1 and source_key = $2 and resolved_at is null
 )
-update tickets.import_failures set resolved_at = clock_timestamp(), resolution = $3
-where dataset = $1 and source_key = $2 and resolved_at is null`;
+select looks from ledger`;
 
 /** Rejected rows within the dataset's allowance are kept beside the rows that were applied. */
 function rejectsOf({ dataset, key, etag, reading }: ApplyInput): readonly Statement[] {

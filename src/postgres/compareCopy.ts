@@ -89,6 +89,8 @@ export interface CompareInput {
   readonly adopted: 'none' | 'some';
   /** Files that were noted as not merged. */
   readonly unread: number;
+  /** Whether file and line from which a row comes are compared. */
+  readonly lineage: 'compared' | 'left';
   readonly values: 'withheld' | 'shown';
 }
 
@@ -127,9 +129,9 @@ export async function compareCopy(session: Session, input: CompareInput): Promis
 }
 
 /** Writes the rows that are not as the files have them. $1 dataset, $2 its newest deed, $3 adopted, $4 some unread. */
-function foundSql({ dataset, moment, adopted, unread }: CompareInput): string {
+function foundSql({ dataset, moment, adopted, unread, lineage }: CompareInput): string {
   const names = comparedColumns(dataset);
-  const whole = adopted === 'none' && unread === 0;
+  const whole = adopted === 'none' && unread === 0 && lineage === 'compared';
   // With a gap in the history a row may have got the same values from another file.
   const compared = whole ? names.length : names.length - LINEAGE.length;
   const differs = names.map((_, i) => (i < compared ? `e.hashes[${i + 1}] <> l.hashes[${i + 1}]` : 'false'));

@@ -14,6 +14,8 @@ export interface HistoricDeed {
   readonly sha256: string | null;
   /** Of the content; 0 where nobody read it. */
   readonly bytes: number;
+  /** Rows of the content. */
+  readonly read: number;
   readonly importedAt: Date;
   readonly archived: boolean;
   readonly watermark: string | null;
@@ -23,17 +25,18 @@ export interface HistoricDeed {
 const PAGE = 1_000;
 
 /**
- * The dataset's deeds in the order in which they were done, up to and with a ledger row. Whoever writes one holds the
+ * The dataset's deeds in the order in which they were done, after one ledger row and up to and with another. Whoever writes one holds the
  * dataset's lock, so that ids are in the order of commits.
  */
 export async function* readHistory(
   db: Queryable,
-  { dataset, upTo }: { readonly dataset: string; readonly upTo: number },
+  { dataset, after = 0, upTo }: { readonly dataset: string; readonly after?: number; readonly upTo: number },
 ): AsyncGenerator<HistoricDeed, void> {
-  for (let last = 0, full = true; full;) {
+  for (let last = after, full = true; full;) {
     const page = await db.query<HistoricDeed>(
       `select id::float8 as id, source_key as key, export_type as "exportType", metadata ->> 'etag' as etag,
          metadata ->> 'sha256' as sha256, coalesce((metadata ->> 'bytes')::float8, 0) as bytes,
+         rows_read::float8 as read,
          imported_at as "importedAt", archived_at is not null as archived,
          metadata ->> 'source_max_key' as watermark
        from tickets.import_meta where dataset = $1 and id > $2 and id <= $3 order by id limit ${PAGE}`,

@@ -18,12 +18,25 @@ export interface ServerFacts {
   readonly schema: boolean;
   readonly usage: boolean;
   readonly temporary: boolean;
+  /** Functions of the schema `tickets` that the login needs and may not call, and those that are not there. */
+  readonly functionsDenied: readonly string[];
+  readonly functionsMissing: readonly string[];
   /** The most connections that login or database may have; -1: no bound of their own. */
   readonly loginConnections: number;
   readonly databaseConnections: number;
   /** Connections that the server has left for a login that is no superuser. */
   readonly free: number;
+  readonly maxConnections: number;
 }
+
+/** Connections that this login can still open in this database, by every bound there is. */
+export function roomOf({ free, loginConnections, databaseConnections }: ServerFacts): number {
+  const bounds = [loginConnections, databaseConnections].filter((bound) => bound >= 0);
+  return Math.max(0, Math.min(free, ...bounds));
+}
+
+/** What worker and client call, by name and types as a grant writes them. */
+const FUNCTIONS = ['mark_missing(text, text[])'];
 
 /** Asks who and what answers. */
 export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
@@ -39,12 +52,21 @@ export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
        s.oid is not null as schema,
        coalesce(has_schema_privilege(s.oid, 'usage'), false) as usage,
        has_database_privilege(current_database(), 'temporary') as temporary,
+       f.denied as "functionsDenied", f.missing as "functionsMissing",
        r.rolconnlimit as "loginConnections", d.datconnlimit as "databaseConnections",
+       current_setting('max_connections')::int as "maxConnections",
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
          - (select count(*) from pg_stat_activity where backend_type = 'client backend')::int as free
      from pg_roles r join pg_database d on d.datname = current_database()
        left join pg_namespace s on s.nspname = 'tickets'
+       cross join lateral (
+         select coalesce(array_agg(n.name) filter (where not has_function_privilege(p.oid, 'execute')), '{}') as denied,
+           coalesce(array_agg(n.name) filter (where p.oid is null), '{}') as missing
+         from unnest($1::text[]) as n(name) left join pg_proc p on p.pronamespace = s.oid
+           and p.proname || '(' || oidvectortypes(p.proargtypes) || ')' = n.name
+       ) f
      where r.rolname = current_user`,
+    [FUNCTIONS],
   );
   if (!facts) throw new Error('a login has no role');
   return facts;
@@ -134,57 +156,4 @@ export async function checkNeeds(db: Queryable, needs: readonly Need[]): Promise
     ],
   );
   return rows.map(({ state }) => state);
-}
-
-/** A column that the dataset needs. */
-export interface ColumnState {
-  readonly name: string;
-  /** As PostgreSQL writes it. */
-  readonly wanted: string;
-  /** Null where the table lacks it. */
-  readonly found: string | null;
-}
-
-/** A dataset's table beside its definition. */
-export interface TableState {
-  readonly columns: readonly ColumnState[];
-  /** Whether a unique index has the primary key alone. */
-  readonly unique: boolean;
-  /** Columns that no load fills, and that must not be empty. */
-  readonly unfilled: readonly string[];
-  /** Policies may hide rows from the login. */
-  readonly rowSecurity: boolean;
-}
-
-const LINEAGE = { source_key: 'text', source_line: 'bigint', loaded_at: 'timestamptz' };
-
-/** Compares a dataset's table with its definition; `undefined` where there is no such table. */
-export async function readTableState(db: Queryable, dataset: Dataset): Promise<TableState | undefined> {
-  const types = Object.entries(dataset.columns).map(([name, { type }]) => [name, type] as const);
-  const wanted = [...types, ...Object.entries(LINEAGE)];
-  const [state] = await db.query<TableState>(
-    `with class as (
-       select c.oid, c.relrowsecurity from pg_class c join pg_namespace s on s.oid = c.relnamespace
-       where s.nspname = 'tickets' and c.relname = $1
-     ), found as (
-       select a.attnum, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
-         a.attnotnull and not a.atthasdef and a.attidentity = '' as unfilled
-       from class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-     ), wanted as (
-       select w.name, format_type(w.type::regtype, null) as type, w.place
-       from unnest($2::text[], $3::text[]) with ordinality as w(name, type, place)
-     )
-     select
-       (select jsonb_agg(jsonb_build_object('name', w.name, 'wanted', w.type, 'found', f.type) order by w.place)
-        from wanted w left join found f using (name)) as columns,
-       exists (select from pg_index i join found f on f.attnum = i.indkey[0]
-         where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indnkeyatts = 1 and i.indpred is null
-           and f.name = $4) as unique,
-       (select coalesce(jsonb_agg(f.name), '[]') from found f
-        where f.unfilled and f.name not in (select name from wanted)) as unfilled,
-       c.relrowsecurity as "rowSecurity"
-     from class c`,
-    [dataset.table, wanted.map(([name]) => name), wanted.map(([, type]) => type), dataset.primaryKey],
-  );
-  return state;
 }

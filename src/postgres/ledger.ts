@@ -104,7 +104,7 @@ with wanted as (
     select distinct on (export_type = 'skipped') source_key as key, export_type as type,
       metadata ->> 'etag' as etag, metadata ->> 'sha256' as sha256, archived_at is not null as archived
     from tickets.import_meta
-    where dataset = $1 and source_key = k.key
+    where dataset = $1 and source_key = k.key and export_type <> 'rebuilt'
     order by export_type = 'skipped', id desc
   ) m
 ), failures as (

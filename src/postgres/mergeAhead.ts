@@ -38,13 +38,16 @@ export async function openMerge(session: Session, dataset: Dataset, key: string)
   const ledgerVersion = await readLedgerVersion(session, dataset);
   const blocks = new BlockQueue();
   const sum = { inserted: 0, updated: 0, unchanged: 0 };
+  // Asked for anew by each transaction: one that is undone takes the table with it.
+  let toEmpty = [createStagingTable(dataset, stretchTable(dataset)), emptyStretchSql(dataset)];
 
   async function merge(): Promise<number> {
     let rows = 0;
     for (;;) {
       const stretch = await blocks.take(STRETCH_BYTES);
       if (stretch.blocks.length === 0) return rows;
-      const { copied, merged } = await mergeStretch(session, dataset, key, stretch.blocks);
+      const { copied, merged } = await mergeStretch(session, dataset, key, toEmpty, stretch.blocks);
+      toEmpty = [emptyStretchSql(dataset)];
       stretch.done();
       rows += copied;
       sum.inserted += merged.inserted;
@@ -76,6 +79,10 @@ async function readLedgerVersion(session: Session, dataset: Dataset): Promise<st
   return ledger?.version ?? '';
 }
 
+function emptyStretchSql(dataset: Dataset): string {
+  return `truncate ${stretchTable(dataset)}`;
+}
+
 /**
  * Brings a stretch to PostgreSQL and merges it: in one round trip, for several of which PostgreSQL would wait each time
  * until the reader has looked up from its work.
@@ -84,17 +91,16 @@ async function mergeStretch(
   session: Session,
   dataset: Dataset,
   key: string,
+  toEmpty: readonly string[],
   blocks: readonly Buffer[],
 ): Promise<{ readonly copied: number; readonly merged: Stretch }> {
-  const table = stretchTable(dataset);
-  const copy = copySql(`pg_temp.${table}`, stagedColumns(dataset));
-  const empty = session.memory.has(table) ? `truncate ${table}` : createStagingTable(dataset, table);
-  const [, copied, found] = await session.roundTripLong([
-    { text: empty },
+  const copy = copySql(`pg_temp.${stretchTable(dataset)}`, stagedColumns(dataset));
+  const answers = await session.roundTripLong([
+    ...toEmpty.map((text) => ({ text })),
     { text: copy, data: [SIGNATURE, ...blocks, TRAILER] },
     { text: mergeStretchSql(dataset), values: [key] },
   ]);
-  session.memory.set(table, 0);
+  const [copied, found] = answers.slice(toEmpty.length);
   const merged = found?.rows[0] as Stretch | undefined;
   if (!copied || !merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
   return { copied: copied.count, merged };

@@ -84,7 +84,7 @@ export async function migrate(db: Database, who?: string): Promise<MigrateResult
  */
 async function checkRoles(tx: Queryable): Promise<void> {
   const missing = await tx.query<{ name: string }>(
-    `select name from unnest(array['tidemark_worker', 'tidemark_reader']) as name
+    `select name from unnest(array['tidemark_worker', 'tidemark_reader', 'tidemark_rebuilder']) as name
      where not exists (select from pg_catalog.pg_roles where rolname = name)
        and not (select rolcreaterole or rolsuper from pg_catalog.pg_roles where rolname = current_user)`,
   );

@@ -28,12 +28,12 @@ export function stagedColumns(dataset: Dataset): readonly string[] {
   return stagingColumns(dataset).map(identifier);
 }
 
-/** Creates a table for rows on their way. */
+/** Creates a table for rows on their way, where the connection has none. */
 export function createStagingTable(dataset: Dataset, table: string): string {
   const columns = Object.entries(dataset.columns).map(
     ([name, column]) => `${identifier(name)} ${column.type}`,
   );
-  return `create temporary table ${table} (${columns.join(', ')}, source_line bigint not null)`;
+  return `create temporary table if not exists ${table} (${columns.join(', ')}, source_line bigint not null)`;
 }
 
 /**

@@ -11,13 +11,16 @@ export interface DatasetStatus {
   readonly rows: number;
   readonly archiveDebt: number;
   readonly truncated: boolean;
+  /** The newest delta that has nearly as many tickets as the table, until a rebuild settles it. */
+  readonly looksLikeBaseline: string | null;
 }
 
 /** Reads the view; `undefined` for a dataset that no run has listed and no migration has made known. */
 export async function readDatasetStatus(db: Queryable, dataset: string): Promise<DatasetStatus | undefined> {
   const [row] = await db.query<DatasetStatus>(
     `select watermark, last_applied_at as "lastAppliedAt", last_checked_at as "lastCheckedAt",
-       freshness_seconds as "freshnessSeconds", rows::float8 as rows, archive_debt::float8 as "archiveDebt", truncated
+       freshness_seconds as "freshnessSeconds", rows::float8 as rows, archive_debt::float8 as "archiveDebt", truncated,
+       looks_like_baseline as "looksLikeBaseline"
      from tickets.dataset_status where dataset = $1`,
     [dataset],
   );

@@ -20,8 +20,8 @@ import type { RowEnd } from '../rows/copyBlock.ts';
 export const PATIENCE_MS = 30_000;
 /** The advisory lock's first key; the second is the dataset. */
 const AHEAD = 0x74_69_64_65;
-/** Between two stretches of rows, from an object that comes slowly. */
-const IDLE_TIMEOUT = '5min';
+/** Between two stretches of rows, from an object that comes slowly: longer than S3 may be silent. */
+const IDLE_TIMEOUT = '90s';
 
 /** Rows on their way into the table, in an open transaction. */
 export interface Ahead extends CopyIn {

@@ -4,17 +4,38 @@ import { createHash } from 'node:crypto';
 const PIECE_BYTES = 64 * 1024;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** The object's bytes: counted and hashed as they come, and handed on in bounded pieces without a byte order mark. */
-export class RawBytes {
+/** The object's bytes, counted and hashed as they come. */
+export class ObjectSum {
   private readonly hash = createHash('sha256');
   private count = 0;
+
+  /** Hands the chunks on. */
+  async *of(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+    for await (const chunk of chunks) {
+      this.hash.update(chunk);
+      this.count += chunk.length;
+      yield chunk;
+    }
+  }
+
+  /** Bytes so far. */
+  get bytes(): number {
+    return this.count;
+  }
+
+  /** Bytes and hash of all; ends it. */
+  end(): { bytes: number; sha256: string } {
+    return { bytes: this.count, sha256: this.hash.digest('hex') };
+  }
+}
+
+/** A file's text in bounded pieces, without a byte order mark. */
+export class TextPieces {
   /** The first bytes, as long as they may be a byte order mark; undefined once that is settled. */
   private head: Buffer | undefined = Buffer.alloc(0);
 
   /** The pieces that these bytes make. */
   *take(chunk: Buffer): Generator<Buffer> {
-    this.hash.update(chunk);
-    this.count += chunk.length;
     yield* pieces(this.head ? this.withoutBom(Buffer.concat([this.head, chunk])) : chunk);
   }
 
@@ -22,11 +43,6 @@ export class RawBytes {
   *rest(): Generator<Buffer> {
     if (this.head) yield* pieces(this.head);
     this.head = undefined;
-  }
-
-  /** Bytes and hash of what was taken; ends it. */
-  sum(): { bytes: number; sha256: string } {
-    return { bytes: this.count, sha256: this.hash.digest('hex') };
   }
 
   private withoutBom(bytes: Buffer): Buffer {

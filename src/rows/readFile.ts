@@ -1,27 +1,42 @@
 import { changeFileRecords } from '../csv/changeFileRecords.ts';
 import type { Dataset } from '../datasets/dataset.ts';
+import type { ObjectKey } from '../domain/changeFile.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
+import { FormatFault } from '../format/fault.ts';
+import { textOf } from '../format/textOf.ts';
 import { type Refusal, RowChecker } from './checkRow.ts';
 import { CopyBlock, type RowEnd } from './copyBlock.ts';
 import { type HeaderPlan, planHeader } from './header.ts';
 import { KeyFilter } from './keyFilter.ts';
-import { RawBytes } from './rawBytes.ts';
-import { type CsvRecord, RecordFault, type RecordHandler, type RecordSource } from '../csv/records.ts';
+import { ObjectSum, TextPieces } from './rawBytes.ts';
+import {
+  type CsvRecord,
+  type CsvShape,
+  COMMAS,
+  RecordFault,
+  type RecordHandler,
+  type RecordSource,
+} from '../csv/records.ts';
 import type { Reading, Reject, RowSink } from './row.ts';
 import type { ZoneHistory } from './zone.ts';
 
 /** How many rejected rows are kept, and how many bytes of each. */
 const KEEP_REJECTS = 100;
 const KEEP_REJECT_BYTES = 64 * 1024;
+/** Rows wait no longer than this for a block to be full: nobody is to take an object that comes slowly for a frozen worker. */
+const FLUSH_MS = 5_000;
 
 /** How far a file is read. */
 export interface ReadSoFar {
+  /** Of the object, packed as it is. */
   readonly bytes: number;
   readonly rows: number;
 }
 
 export interface ReadChangeFileInput {
   readonly dataset: Dataset;
+  /** The change file's own, wherever its bytes lie: its ending says how they are packed. */
+  readonly key: ObjectKey;
   /** The object's bytes, cut anyhow. What it throws is thrown on as it is. */
   readonly chunks: AsyncIterable<Buffer>;
   /** Takes the rows, in the columns that `stagingColumns` names. What it throws is thrown on as it is. */
@@ -35,7 +50,7 @@ export interface ReadChangeFileInput {
   /** Hears how far it is, after each chunk. */
   readonly onRead?: (read: ReadSoFar) => void;
   /** How records are cut; by default the fastest way that is known. */
-  readonly records?: (handler: RecordHandler) => RecordSource;
+  readonly records?: (handler: RecordHandler, shape: CsvShape) => RecordSource;
 }
 
 /**
@@ -47,16 +62,19 @@ export interface ReadChangeFileInput {
  * @throws TidemarkFailure MalformedFile or SchemaMismatch, with line and column; the caller adds dataset and key.
  */
 export async function readChangeFile(input: ReadChangeFileInput): Promise<Reading> {
-  const raw = new RawBytes();
-  const block = new CopyBlock(input.sink, Object.keys(input.dataset.columns).length, input.rowEnd);
+  const { dataset, key } = input;
+  const object = new ObjectSum();
+  const text = new TextPieces();
+  const block = new CopyBlock(input.sink, Object.keys(dataset.columns).length, input.rowEnd);
   const rows = new FileRows(input, block);
-  const source = (input.records ?? changeFileRecords)((record) => rows.take(record));
+  const source = (input.records ?? changeFileRecords)((record) => rows.take(record), shapeOf(dataset));
 
-  let bytes = 0;
+  let flushed = performance.now();
   async function feed(pieces: Iterable<Buffer>): Promise<void> {
     for (const piece of pieces) {
       await source.feed(piece);
-      if (!block.full) continue;
+      if (!block.full && performance.now() - flushed < FLUSH_MS) continue;
+      flushed = performance.now();
       await block.flush();
       // Bytes that are there already would be read on and on, 2 MiB at a time, while PostgreSQL's answers wait.
       await new Promise(setImmediate);
@@ -64,23 +82,35 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   }
 
   try {
-    for await (const chunk of input.chunks) {
-      await feed(raw.take(chunk));
-      bytes += chunk.length;
-      input.onRead?.({ bytes, rows: rows.read });
+    for await (const chunk of textOf(dataset, key, object.of(input.chunks))) {
+      await feed(text.take(chunk));
+      input.onRead?.({ bytes: object.bytes, rows: rows.read });
     }
-    await feed(raw.rest());
+    await feed(text.rest());
     await source.end();
     rows.end();
-    input.onRead?.({ bytes, rows: rows.read });
+    input.onRead?.({ bytes: object.bytes, rows: rows.read });
     await block.end();
   } catch (error) {
-    if (!(error instanceof RecordFault)) throw error;
+    if (!(error instanceof RecordFault || error instanceof FormatFault)) throw error;
     const malformed = rows.malformed(error);
     if (!rows.refused) throw malformed;
-    return { ...rows.found(), ...raw.sum(), malformed };
+    return { ...rows.found(), ...object.end(), malformed };
   }
-  return { ...rows.found(), ...raw.sum() };
+  return { ...rows.found(), ...object.end() };
+}
+
+/** How a dataset's records are cut. */
+export function shapeOf({ delimiter }: Dataset): CsvShape {
+  return delimiter === undefined ? COMMAS : { delimiter };
+}
+
+/** A fault of the bytes in words that fit the dataset. */
+export function faultWords(
+  { encoding = 'utf-8' }: Dataset,
+  { what, code }: RecordFault | FormatFault,
+): string {
+  return code === 'UTF8' && encoding !== 'utf-8' ? `there are bytes that are no ${encoding}` : what;
 }
 
 /** What one file's records come to. */
@@ -140,7 +170,11 @@ class FileRows {
   }
 
   /** A fault of the bytes as a failure; in the header a column has only its ordinal. */
-  malformed({ what, code, line, field }: RecordFault): TidemarkFailure {
+  malformed(fault: RecordFault | FormatFault): TidemarkFailure {
+    const what = faultWords(this.dataset, fault);
+    const { code } = fault;
+    if (fault instanceof FormatFault) return new TidemarkFailure('MalformedFile', what, { code });
+    const { line, field } = fault;
     if (field === undefined) return new TidemarkFailure('MalformedFile', what, { line, code });
     const column = this.plan?.columnName(field) ?? `#${field + 1}`;
     return new TidemarkFailure('MalformedFile', what, { line, column, code });

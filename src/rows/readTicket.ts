@@ -3,13 +3,17 @@
 import { changeFileRecords } from '../csv/changeFileRecords.ts';
 import { RecordFault, type CsvRecord } from '../csv/records.ts';
 import type { Dataset } from '../datasets/dataset.ts';
+import type { ObjectKey } from '../domain/changeFile.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
+import { FormatFault } from '../format/fault.ts';
+import { textOf } from '../format/textOf.ts';
 import { Cell } from './cell.ts';
 import { RowChecker, type Verdict } from './checkRow.ts';
 import { CopyBlock } from './copyBlock.ts';
 import { planHeader, type HeaderPlan } from './header.ts';
 import { KeyFilter } from './keyFilter.ts';
-import { RawBytes } from './rawBytes.ts';
+import { faultWords, shapeOf } from './readFile.ts';
+import { TextPieces } from './rawBytes.ts';
 import type { ZoneHistory } from './zone.ts';
 
 /** Records told one by one; a file with more of one ticket is no export. */
@@ -37,6 +41,8 @@ export interface TicketReading {
 
 interface ReadTicketInput {
   readonly dataset: Dataset;
+  /** The change file's own, as in `readChangeFile`. */
+  readonly key: ObjectKey;
   /** The object's bytes, cut anyhow. */
   readonly chunks: AsyncIterable<Buffer>;
   readonly zone: ZoneHistory;
@@ -47,28 +53,30 @@ interface ReadTicketInput {
 /** Reads a change file for the records of one key. Memory does not grow with the file. */
 export async function readTicket(input: ReadTicketInput): Promise<TicketReading> {
   const found = new TicketRecords(input);
-  const raw = new RawBytes();
-  const source = changeFileRecords((record) => found.take(record));
+  const { dataset, key, chunks } = input;
+  const text = new TextPieces();
+  const source = changeFileRecords((record) => found.take(record), shapeOf(dataset));
   try {
-    for await (const chunk of input.chunks) {
-      for (const piece of raw.take(chunk)) {
+    for await (const chunk of textOf(dataset, key, chunks)) {
+      for (const piece of text.take(chunk)) {
         await source.feed(piece);
         await found.flush();
       }
     }
-    for (const piece of raw.rest()) await source.feed(piece);
+    for (const piece of text.rest()) await source.feed(piece);
     await source.end();
   } catch (error) {
-    return { ...(await found.end()), fault: faultOf(error) };
+    return { ...(await found.end()), fault: faultOf(dataset, error) };
   }
   return { ...(await found.end()), fault: undefined };
 }
 
 /** @throws what says nothing of the file */
-function faultOf(error: unknown): TidemarkFailure {
+function faultOf(dataset: Dataset, error: unknown): TidemarkFailure {
   if (error instanceof TidemarkFailure && error.kind === 'SchemaMismatch') return error;
-  if (!(error instanceof RecordFault)) throw error;
-  return new TidemarkFailure('MalformedFile', error.what, { line: error.line, code: error.code });
+  if (!(error instanceof RecordFault || error instanceof FormatFault)) throw error;
+  const place = error instanceof RecordFault ? { line: error.line } : {};
+  return new TidemarkFailure('MalformedFile', faultWords(dataset, error), { ...place, code: error.code });
 }
 
 class TicketRecords {

@@ -15,25 +15,47 @@ type ListInput = Parameters<ObjectStore['listPage']>[0];
 
 /** See `ObjectStore.listPage`. */
 export async function listPage(context: S3Context, input: ListInput): Promise<ObjectPage> {
-  const { prefix, after, limit, signal } = input;
+  const { prefix, after, limit, signal, folded } = input;
   const place: CallPlace = { operation: 'ListObjectsV2', bucket: context.bucket };
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= 1000))
     throw placed('BadRequest', 'a page has 1 to 1,000 keys', place);
-  const { output, date } = await send(context, { prefix, after, limit, signal });
+  const { output, date } = await send(context, { prefix, after, limit, signal, folded });
   // Present in every listing: a proxy's page of HTML would be read as an empty one.
   if (output.IsTruncated === undefined)
     throw placed('S3Unavailable', 'the answer is no listing', place, 'IncompleteAnswer');
   const serverTime = Date.parse(date ?? '');
   if (Number.isNaN(serverTime)) throw placed('S3Unavailable', 'the answer has no Date', place, 'MissingDate');
-  const listed = (output.Contents ?? []).map((object) => listedObject(object, output, place));
+  const listed = listedIn(output, place);
   const objects = output.IsTruncated ? untilLegible(listed, output, place) : listed;
   checkOrder(objects, after, output, place);
   const last = objects.at(-1);
   return {
     objects,
     serverTime,
-    ...(output.IsTruncated && last !== undefined ? { next: last.key } : {}),
+    ...(output.IsTruncated && last !== undefined ? { next: endOf(last) } : {}),
   };
+}
+
+/** Objects and folders, in one order. */
+function listedIn(output: ListObjectsV2CommandOutput, place: CallPlace): readonly ListedObject[] {
+  const objects = (output.Contents ?? []).map((object) => listedObject(object, output, place));
+  const folders = (output.CommonPrefixes ?? []).map(({ Prefix = '' }) => ({
+    key: keyIn(output, Prefix, place),
+    size: 0,
+    etag: FOLDER_ETAG,
+    lastModified: 0,
+  }));
+  // The server's own order shows in what is not mixed.
+  if (folders.length === 0) return objects;
+  return [...objects, ...folders].sort((a, b) => compareKeys(a.key, b.key));
+}
+
+/** No object's: those are hexadecimal. */
+const FOLDER_ETAG = 'folder';
+
+/** Where the next page begins: behind a whole folder, which would be listed again after its bare name. */
+function endOf({ key, etag }: ListedObject): ObjectKey {
+  return etag === FOLDER_ETAG ? `${key}\u{10FFFF}` : key;
 }
 
 interface SendInput {
@@ -41,12 +63,13 @@ interface SendInput {
   readonly after: ObjectKey | undefined;
   readonly limit: number;
   readonly signal: AbortSignal | undefined;
+  readonly folded: true | undefined;
 }
 
 /** Asks for keys in URL form: XML can't carry control characters, and the SDK does not decode. */
 async function send(
   context: S3Context,
-  { prefix, after, limit, signal }: SendInput,
+  { prefix, after, limit, signal, folded }: SendInput,
 ): Promise<{ output: ListObjectsV2CommandOutput; date: string | undefined }> {
   const command = new ListObjectsV2Command({
     Bucket: context.bucket,
@@ -54,6 +77,7 @@ async function send(
     StartAfter: after,
     MaxKeys: limit,
     EncodingType: 'url',
+    ...(folded && { Delimiter: '/' }),
   });
   let date: string | undefined;
   // The outputs of the SDK leave out the Date header; this step sees the HTTP response itself.
@@ -83,11 +107,15 @@ function listedObject(object: _Object, output: ListObjectsV2CommandOutput, place
   if (Key === undefined || Size === undefined || ETag === undefined || LastModified === undefined)
     throw placed('S3Unavailable', 'the listing lacks a key, size, ETag or time', place, 'IncompleteAnswer');
   return {
-    key: output.EncodingType === 'url' ? decodedKey(Key, place) : Key,
+    key: keyIn(output, Key, place),
     size: Size,
     etag: unquoted(ETag),
     lastModified: LastModified.getTime(),
   };
+}
+
+function keyIn({ EncodingType }: ListObjectsV2CommandOutput, text: string, place: CallPlace): ObjectKey {
+  return EncodingType === 'url' ? decodedKey(text, place) : text;
 }
 
 /** The URL form has `+` for a space. */

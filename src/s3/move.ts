@@ -106,5 +106,5 @@ export async function ifUndisturbed(step: Promise<void>): Promise<boolean> {
 /** `processed/<stamp>.csv` becomes `processed/<stamp>.<etag>.csv`: other names for other bytes, the same for the same. */
 export function besideKey(to: ObjectKey, etag: string): ObjectKey {
   const safe = etag.replaceAll(/[^A-Za-z0-9-]/g, '_');
-  return to.replace(/(?:\.[^./]*)?$/, (extension) => `.${safe}${extension}`);
+  return to.replace(/(?:\.csv\.[^./]*|\.[^./]*)?$/, (extension) => `.${safe}${extension}`);
 }

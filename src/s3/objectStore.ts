@@ -62,9 +62,13 @@ export type MoveAttempt =
 
 /** Failures of every method are `TidemarkFailure`s: `S3Unavailable` and `Stalled` retry, `S3Refused` is final. */
 export interface ObjectStore {
-  /** Lists at most `limit` (up to 1,000) objects under `prefix` whose keys come after `after`. */
+  /**
+   * Lists at most `limit` (up to 1,000) objects under `prefix` whose keys come after `after`. With `folded`, what lies
+   * in a folder below the prefix is one entry, `<prefix><folder>/` of size 0, however much it is.
+   */
   listPage(input: {
     readonly prefix: string;
+    readonly folded?: true;
     readonly after?: ObjectKey;
     readonly limit: number;
     readonly signal?: AbortSignal;

@@ -5,7 +5,9 @@ import {
   ActivityFailure,
   ApplicationFailure,
   proxyActivities,
+  type ActivityOptions,
   proxyLocalActivities,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type {
   Activities,
@@ -14,20 +16,22 @@ import type {
   ListFilesResult,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
+import { LARGE_FILE_BYTES, largeQueueOf } from '../domain/slots.ts';
 import { isPlain, nameOf } from './details.ts';
 
 /** The ordinary activities: heartbeating, retried, seen in the UI. */
-export const ordinary = proxyActivities<Activities>({
+const ORDINARY: ActivityOptions = {
   // A cancelled run is closed when its attempt has let go, so that what the run says is what happened.
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   startToCloseTimeout: '2 hours',
   scheduleToCloseTimeout: '6 hours',
   heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
-});
+};
+export const ordinary = proxyActivities<Activities>(ORDINARY);
 
 /** Archiving is never urgent: the next run takes up what this one could not. */
-export const patient = proxyActivities<Activities>({
+const PATIENT: ActivityOptions = {
   startToCloseTimeout: '2 hours',
   scheduleToCloseTimeout: '3 hours',
   heartbeatTimeout: '30 seconds',
@@ -37,7 +41,22 @@ export const patient = proxyActivities<Activities>({
     maximumInterval: '10 seconds',
     maximumAttempts: 5,
   },
-});
+};
+const patient = proxyActivities<Activities>(PATIENT);
+
+/** How a file of this size is loaded: large ones have slots of their own, so that they keep no other dataset waiting. */
+export function loading(size: number): typeof ordinary {
+  return size < LARGE_FILE_BYTES ? ordinary : proxyActivities<Activities>({ ...ORDINARY, ...onLargeQueue() });
+}
+
+/** How files are archived the largest of which has this size. */
+export function archiving(size: number): typeof patient {
+  return size < LARGE_FILE_BYTES ? patient : proxyActivities<Activities>({ ...PATIENT, ...onLargeQueue() });
+}
+
+function onLargeQueue(): { readonly taskQueue: string } {
+  return { taskQueue: largeQueueOf(workflowInfo().taskQueue) };
+}
 
 /** The same for small files, whose copies take no time: what hangs here must not hold up the loads behind it. */
 export const brisk = proxyActivities<Activities>({

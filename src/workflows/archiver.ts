@@ -1,6 +1,6 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/interface.ts';
-import { brisk, local, patient } from './activityCalls.ts';
+import { archiving, brisk, local } from './activityCalls.ts';
 import { LOCAL_BATCH, MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
 
@@ -71,5 +71,6 @@ async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise
       if (isCancellation(error)) throw error;
     }
   }
-  return (small ? brisk : patient).moveFiles.executeWithOptions(options, [input]);
+  const largest = Math.max(...files.map(({ size }) => size));
+  return (small ? brisk : archiving(largest)).moveFiles.executeWithOptions(options, [input]);
 }

@@ -106,7 +106,7 @@ export function nameOf(key: string): string {
 
 /** Whether a key has a change file's name, in which nothing is Markdown; an object may have any. */
 export function isPlain(key: string): boolean {
-  return /^[\dT-]{19}\.csv$/.test(nameOf(key));
+  return /^[\dT-]{19}\.csv(?:\.gz|\.zst)?$/.test(nameOf(key));
 }
 
 /** A size for people. @param bytes in whole bytes */

@@ -1,2 +1,3 @@
-/** All workflows that the worker registers. */
+/** All workflows that worker and rebuilder register. */
 export { ingestDataset } from './ingestDataset.ts';
+export { rebuildDataset } from './rebuildDataset.ts';

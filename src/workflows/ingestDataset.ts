@@ -4,7 +4,7 @@
  * A change of this folder changes histories: the replay tests over the frozen ones are the gate.
  */
 
-import { continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, patched, workflowInfo } from '@temporalio/workflow';
 import type { ListedFile } from '../activities/interface.ts';
 import { failureOf, finalFailure, list } from './activityCalls.ts';
 import { Archiver } from './archiver.ts';
@@ -19,7 +19,10 @@ const PAGE_SIZE = 500;
 const MAX_RELISTS = 10;
 
 /** Whether the run goes on to the next page, lists this one again, or ends. */
-type End = 'goOn' | 'listAgain' | 'wait';
+type End = 'goOn' | 'goOnAsNew' | 'listAgain' | 'wait';
+
+/** Events of a history after which a run goes on as new in the middle of a page; the server suggests it at 4,096. */
+const LONG_HISTORY = 2_000;
 
 /**
  * Loads all that is pending of one dataset.
@@ -36,6 +39,7 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
       run.sees(page);
       run.setAttributes();
       const end = await take(page.files, run, archiver);
+      if (end === 'goOnAsNew') await goOnAsNew(run, archiver);
       if (end === 'listAgain' && relists < MAX_RELISTS) {
         relists += 1;
         continue;
@@ -43,10 +47,7 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
       if (end !== 'goOn' || page.next === undefined) break;
       relists = 0;
       run.turnsTo(page);
-      if (workflowInfo().continueAsNewSuggested || run.isLong()) {
-        await archiver.settled();
-        await continueAsNew<typeof ingestDataset>(run.carriedOn());
-      }
+      if (workflowInfo().continueAsNewSuggested || run.isLong()) await goOnAsNew(run, archiver);
     }
   } catch (error) {
     run.stops(error);
@@ -56,6 +57,18 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
     run.setAttributes();
   }
   return run.result();
+}
+
+async function goOnAsNew(run: Run, archiver: Archiver): Promise<never> {
+  await archiver.settled();
+  return continueAsNew<typeof ingestDataset>(run.carriedOn());
+}
+
+/** Whether the history is too long for the rest of the page, of which the next run then lists what is left. */
+function isHistoryLong(): boolean {
+  const { continueAsNewSuggested, historyLength } = workflowInfo();
+  const long = continueAsNewSuggested || historyLength >= LONG_HISTORY;
+  return long && patched('goes-on-as-new-within-a-page');
 }
 
 /** Who starts a run by hand may forget the input: an error of ours would be retried for ever, this ends the run. */
@@ -76,8 +89,10 @@ async function take(files: readonly ListedFile[], run: Run, archiver: Archiver):
       case 'move':
         await archiver.move(step.files);
         break;
-      case 'load':
-        if ((await loadAll(step.files, run, archiver)) === 'listAgain') return 'listAgain';
+      case 'load': {
+        const end = await loadAll(step.files, run, archiver);
+        if (end !== 'goOn') return end;
+      }
     }
   }
   return 'goOn';
@@ -95,6 +110,7 @@ async function loadAll(files: readonly ListedFile[], run: Run, archiver: Archive
     if (run.archives) await archiver.move(loaded);
     if (failure) throw failure;
     if (loaded.length < done.length) return 'listAgain';
+    if (left.length > 0 && isHistoryLong()) return 'goOnAsNew';
   }
   return 'goOn';
 }

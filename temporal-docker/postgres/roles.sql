@@ -11,6 +11,7 @@ create database temporal_visibility owner temporal;
 -- `migrate` may not create roles, so these are here (docs/security.md).
 create role tidemark_worker nologin;
 create role tidemark_reader nologin;
+create role tidemark_rebuilder nologin;
 create role tidemark_owner login password :'owner';
 create role loader login password :'worker' in role tidemark_worker;
 create database tickets owner tidemark_owner;
@@ -18,3 +19,4 @@ create database tickets owner tidemark_owner;
 revoke all on database temporal, temporal_visibility, tickets from public;
 grant connect, temporary on database tickets to tidemark_worker;
 grant connect on database tickets to tidemark_reader;
+grant connect, temporary on database tickets to tidemark_rebuilder;

@@ -40,7 +40,7 @@ describe('docs/adding-a-dataset.md', function () {
 
   async function put(name: string, body: string): Promise<void> {
     const key = fuel.changesPrefix + name;
-    await world.s3.send(new PutObjectCommand({ Bucket: 'fuel', Key: key, Body: body }));
+    await world.s3.send(new PutObjectCommand({ Bucket: 'fuel', Key: key, Body: windows1252(body) }));
   }
 
   it('its definition is taken beside ours', () => {
@@ -50,12 +50,12 @@ describe('docs/adding-a-dataset.md', function () {
   it('its files are loaded from their bucket into their table, and archived in that bucket', async () => {
     const csv = block('csv');
     await put(fileName(1), csv);
-    await put(fileName(2), `${csv.split('\n')[0]}\nF-2,Depot 9,12.5,maybe,,2026-03-02 00:00:00,\n`);
+    await put(fileName(2), `${csv.split('\n')[0]}\nF-2;Depot 9;12.5;maybe;;2026-03-02 00:00:00;\n`);
     // Of the same name, in the other bucket: no business of this dataset.
     await world.put(fileName(3), csv);
     const { applied, watermark, rows } = await world.run();
     assert.deepEqual([applied, watermark], [2, fuel.changesPrefix + fileName(2)]);
-    assert.deepEqual([rows.inserted, rows.updated, rows.alarm, rows.sentinel], [2, 1, 0, 0]);
+    assert.deepEqual([rows.inserted, rows.updated, rows.alarm, rows.sentinel], [3, 1, 0, 0]);
     assert.deepEqual(
       await world.db.query(
         `select record_id as id, station, litres::text, full_tank as full,
@@ -65,6 +65,7 @@ describe('docs/adding-a-dataset.md', function () {
       [
         { id: 'F-1', station: 'Kisumu', litres: '41.5', full: true, filled: '05:15', line: 2 },
         { id: 'F-2', station: 'Depot 9', litres: '12.5', full: null, filled: null, line: 2 },
+        { id: 'F-3', station: 'Café “Acacia”', litres: '30', full: false, filled: '06:30', line: 4 },
       ],
     );
     const { Contents = [] } = await world.s3.send(new ListObjectsV2Command({ Bucket: 'fuel' }));
@@ -76,9 +77,14 @@ describe('docs/adding-a-dataset.md', function () {
     const status = await world.db.query(
       `select enabled, rows::int, freshness_seconds > 0 as aged from tickets.dataset_status where dataset = 'fuel'`,
     );
-    assert.deepEqual(status, [{ enabled: false, rows: 2, aged: true }]);
+    assert.deepEqual(status, [{ enabled: false, rows: 3, aged: true }]);
   });
 });
+
+/** The page's text as the exporter writes it. */
+function windows1252(text: string): Buffer {
+  return Buffer.from(text.replaceAll('“', '\u0093').replaceAll('”', '\u0094'), 'latin1');
+}
 
 /** The definition as the page has it, in a folder of its own. */
 async function defined(text: string): Promise<Dataset> {

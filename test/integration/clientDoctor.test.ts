@@ -89,11 +89,22 @@ describe('tidemark doctor', function () {
   it('rights that the group lost, with the statements that mend them', async () => {
     await world.db.query(`revoke update (archived_at) on tickets.import_meta from tidemark_worker`);
     await world.db.query(`revoke insert on tickets.inc from tidemark_worker`);
+    await world.db.query(`revoke execute on function tickets.mark_missing from tidemark_worker`);
     const { status, checks } = await doctor();
     const [fault, ...more] = faults(checks, 'postgres');
     assert.deepEqual([status, fault?.check, more], [1, 'postgres.rights', []]);
+    assert.match(
+      fault?.mend ?? '',
+      /grant execute on function tickets\.mark_missing\(text, text\[\]\) to tidemark_worker;/,
+    );
     for (const statement of (fault?.mend ?? '').split(/(?<=;) /)) await world.db.query(statement);
     assert.deepEqual(faults((await doctor()).checks, 'postgres'), []);
+  });
+
+  it('a function that a migration makes and somebody dropped', async () => {
+    await world.db.query('drop function tickets.mark_missing');
+    const [fault] = faults((await doctor()).checks, 'postgres.migrations');
+    assert.match(fault?.what ?? '', /missing: tickets\.mark_missing\(text, text\[\]\)$/);
   });
 
   it('a login that is no member is told which grant it lacks', async () => {
@@ -133,7 +144,7 @@ describe('tidemark doctor', function () {
     const found = faults((await doctor(owner)).checks, 'postgres.settings').map(({ what }) => what);
     assert.match(
       found.join('\n'),
-      /^statement_timeout is 30 s: .*\na worker opens up to 24 connections, and 20/,
+      /^statement_timeout is 30 s: .*\na worker opens up to 24 connections \(TIDEMARK_LOADS = 8, three each\), and 20 of max_connections = \d+ can/,
     );
   });
 

@@ -56,6 +56,7 @@ describe('tidemark status', function () {
       ignoredTotal: 1,
       archiveDebt: 1,
       truncated: false,
+      looksLikeBaseline: null,
     });
     const [{ since, ...failure }] = failed as [{ since: string }];
     assert.deepEqual(failure, { key: full(3), kind: 'RowsRejected', line: 2, column: 'mttr' });
@@ -89,6 +90,12 @@ describe('tidemark status', function () {
   to archive    1
 `,
     );
+  });
+
+  it('names the datasets that are switched off, where none was named', async () => {
+    const bare = await world.client('status');
+    const named = await world.client('status', 'inc');
+    assert.equal(bare.stdout, `${named.stdout}\nswitched off: crq  (tidemark status <dataset>)\n`);
   });
 
   it('a mended object is pending, no failure; one that vanished is a failure', async () => {

@@ -48,7 +48,13 @@ describe('COPY in binary of what the checks let through', function () {
     async function* chunks(): AsyncGenerator<Buffer> {
       yield Buffer.from(file);
     }
-    const reading = await readChangeFile({ dataset: specimen, zone, chunks: chunks(), sink });
+    const reading = await readChangeFile({
+      key: 'changes.csv',
+      dataset: specimen,
+      zone,
+      chunks: chunks(),
+      sink,
+    });
     assert.deepEqual(reading.rejects, []);
     await client.query('truncate staged');
     await pipeline(

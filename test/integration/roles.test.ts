@@ -5,8 +5,9 @@ import { startStack, type Stack } from '../../dev/embedded.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
+import { createPool, type Pool } from '../../src/postgres/pool.ts';
 import { fileName, incFile } from '../support/incFile.ts';
-import { databaseUrl } from '../support/shared.ts';
+import { databaseUrl, rebuilderUrl } from '../support/shared.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
 
 const MIGRATIONS = readdirSync(new URL('../../migrations/', import.meta.url)).sort();
@@ -35,6 +36,32 @@ const FORBIDDEN = [
   `set role tidemark`,
   `copy tickets.inc to program 'true'`,
   `select pg_read_file('/etc/passwd')`,
+  `select tickets.lock_dataset('inc')`,
+  `update tickets.rebuilds set state = 'applied'`,
+  `insert into tickets.rebuilds (dataset, who, reason, state) values ('inc', 'x', 'x', 'applied')`,
+  `delete from tickets.rebuild_rows`,
+  `create table tickets_rebuild.more (id int)`,
+];
+
+/** What no rebuild needs. */
+const FORBIDDEN_TO_REBUILDER = [
+  `truncate tickets.inc`,
+  `drop table tickets.inc`,
+  `alter table tickets.inc add column more text`,
+  `create table tickets.more (id int)`,
+  `delete from tickets.import_meta`,
+  `update tickets.import_meta set archived_at = now()`,
+  `update tickets.import_meta set metadata = metadata || '{"source_max_key": "z"}'`,
+  `select from tickets.dataset_state`,
+  `update tickets.dataset_state set enabled = false`,
+  `select from tickets.import_rejects`,
+  `update tickets.import_failures set resolved_at = now()`,
+  `update tickets.rebuilds set who = 'x'`,
+  `update tickets.rebuilds set removes = true`,
+  `insert into tickets.rebuilds (dataset, who, reason) values ('inc', 'x', 'x')`,
+  `insert into tickets.webhook_messages (body) values ('{}')`,
+  `create schema more`,
+  `copy tickets.inc to program 'true'`,
 ];
 
 describe('what a role may do', function () {
@@ -56,6 +83,21 @@ describe('what a role may do', function () {
       });
     });
   }
+
+  describe('the rebuilder', () => {
+    let pool: Pool;
+    before(() => {
+      pool = createPool(parseDatabaseUrl(rebuilderUrl(world.shared.stack, world.name)), 1);
+    });
+    after(() => pool.end());
+
+    for (const statement of FORBIDDEN_TO_REBUILDER) {
+      it(`may not: ${statement}`, async () => {
+        const refused = { details: { code: '42501' } };
+        await assert.rejects(pool.query(statement), refused);
+      });
+    }
+  });
 
   it('each dataset’s table is granted to the worker, and none to the reader', async () => {
     const rows = await world.db.query<{ worker: boolean; reader: boolean }>(
@@ -138,9 +180,11 @@ describe('the roles, on a server that has none', function () {
       message:
         'group roles are missing, and this login may not create them; nothing was applied. Have an administrator ' +
         'type, once for the whole server: create role tidemark_worker nologin; create role tidemark_reader nologin; ' +
-        'Then: tidemark migrate',
+        'create role tidemark_rebuilder nologin; Then: tidemark migrate',
     });
-    await admin.query('create role tidemark_worker nologin; create role tidemark_reader nologin');
+    await admin.query(
+      'create role tidemark_worker nologin; create role tidemark_reader nologin; create role tidemark_rebuilder nologin',
+    );
     assert.deepEqual(await applied('plain'), {
       applied: MIGRATIONS,
       present: 0,

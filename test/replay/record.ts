@@ -30,8 +30,8 @@ async function record(scenario: Scenario, file: URL): Promise<number> {
   try {
     await scenario.arrange(world);
     const meddling = scenario.meddle?.(world);
-    await world.work();
-    const run = await world.start();
+    if (!scenario.start) await world.work();
+    const run = await (scenario.start?.(world) ?? world.start());
     await run.result().catch(() => undefined);
     await meddling;
     const { temporal } = await shared();

@@ -1,5 +1,6 @@
 /** The runs whose histories are frozen at each release: one for each way that the workflow can go. */
 
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
 import { fileName, incFile } from '../support/incFile.ts';
@@ -10,6 +11,8 @@ export interface Scenario {
   readonly name: string;
   readonly dataset?: Partial<Dataset>;
   arrange(world: World): Promise<void>;
+  /** Starts another workflow than a run. */
+  start?(world: World): Promise<WorkflowHandleWithFirstExecutionRunId>;
   /** Meddles with the run while it goes. */
   meddle?(world: World): Promise<void>;
 }
@@ -19,6 +22,13 @@ const put = async (world: World, ...numbers: readonly number[]): Promise<void> =
 };
 const putBad = (world: World, n: number): Promise<string> =>
   world.put(fileName(n), incFile([{ ticket_id: 'B', mttr: 'x' }]));
+
+/** Three files, applied and archived, and a rebuilder. */
+async function putAndRun(world: World): Promise<void> {
+  await put(world, 1, 2, 3);
+  await world.run();
+  await world.rebuildWork();
+}
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'nothing-pending', arrange: async () => undefined },
@@ -81,5 +91,28 @@ export const SCENARIOS: readonly Scenario[] = [
     arrange: async (world) => {
       for (let n = 0; n < 501; n++) await put(world, n);
     },
+  },
+  { name: 'rebuild-applied', arrange: putAndRun, start: (world) => world.startRebuild({ agreed: true }) },
+  {
+    name: 'rebuild-dropped',
+    arrange: putAndRun,
+    start: async (world) => {
+      const handle = await world.startRebuild({});
+      await handle.signal('decide', false);
+      return handle;
+    },
+  },
+  {
+    name: 'rebuild-as-of',
+    arrange: putAndRun,
+    start: (world) => world.startRebuild({ asOf: inc.changesPrefix + fileName(2), agreed: true }),
+  },
+  {
+    name: 'rebuild-file-missing',
+    arrange: async (world) => {
+      await putAndRun(world);
+      await world.remove(inc.processedPrefix + fileName(2));
+    },
+    start: (world) => world.startRebuild({ agreed: true }),
   },
 ];

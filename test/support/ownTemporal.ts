@@ -13,9 +13,15 @@ export interface OwnTemporal {
 }
 
 /** Starts a server, with its web UI where that is asked for. */
-export async function ownTemporal({ ui }: { readonly ui: boolean }): Promise<OwnTemporal> {
+export async function ownTemporal({
+  ui,
+  settings = [],
+}: {
+  readonly ui: boolean;
+  readonly settings?: readonly string[];
+}): Promise<OwnTemporal> {
   const common = await shared();
-  const stack = await startStack({ servers: ['temporal'], ui });
+  const stack = await startStack({ servers: ['temporal'], ui, temporalSettings: settings });
   const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
   const temporal = new Client({ connection: await Connection.connect({ address }) });
   const native = await NativeConnection.connect({ address });

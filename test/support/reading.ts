@@ -1,7 +1,7 @@
 import { changeFileRecords } from '../../src/csv/changeFileRecords.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
 import { TidemarkFailure } from '../../src/domain/failures.ts';
-import { readChangeFile } from '../../src/rows/readFile.ts';
+import { readChangeFile, type ReadChangeFileInput } from '../../src/rows/readFile.ts';
 import type { Reading } from '../../src/rows/row.ts';
 import type { ZoneHistory } from '../../src/rows/zone.ts';
 import { copyRows } from './copyBinary.ts';
@@ -78,15 +78,27 @@ export interface Outcome {
 export async function outcomeOf(
   dataset: Dataset,
   file: string | Buffer,
-  options: { readonly cuts?: readonly number[]; readonly records?: typeof changeFileRecords } = {},
+  options: {
+    readonly cuts?: readonly number[];
+    readonly key?: string;
+    readonly records?: Required<ReadChangeFileInput>['records'];
+  } = {},
 ): Promise<Outcome> {
   const blocks: Buffer[] = [];
   const sink = { write: async (block: Buffer) => void blocks.push(Buffer.from(block)) };
   const chunks = cut(Buffer.from(file), options.cuts ?? []);
   // Every chunk is scanned at once: what is cut in two shall be seen in two.
-  const records = options.records ?? ((handler) => changeFileRecords(handler, { scanAt: 1 }));
+  const records =
+    options.records ?? ((handler, shape) => changeFileRecords(handler, { ...shape, scanAt: 1 }));
   try {
-    const reading = await readChangeFile({ dataset, zone: NAIROBI, chunks, sink, records });
+    const reading = await readChangeFile({
+      dataset,
+      key: options.key ?? 'changes.csv',
+      zone: NAIROBI,
+      chunks,
+      sink,
+      records,
+    });
     return { reading, blocks, rows: copyRows(dataset, Buffer.concat(blocks)) };
   } catch (failure) {
     if (!(failure instanceof TidemarkFailure)) throw failure;

@@ -25,6 +25,9 @@ export const TEMPLATE = 'tidemark_template';
 /** What worker and client log in as: it has the rights of `tidemark_worker` and no others. */
 const LOADER = 'loader';
 
+/** What the rebuilder logs in as: it has the rights of `tidemark_rebuilder` and no others. */
+const REBUILDER = 'rebuilder';
+
 let starting: Promise<Shared> | undefined;
 
 /** The shared stack, started by the first who asks. */
@@ -68,6 +71,7 @@ async function start(): Promise<Shared> {
   await admin.unsafe(
     `select set_config(name, '1', false) from pg_settings where name = 'scram_iterations';
      create role ${LOADER} login password '${password}' in role tidemark_worker;
+     create role ${REBUILDER} login password '${password}' in role tidemark_rebuilder;
      reset all`,
   );
   const address = stack.env['TEMPORAL_ADDRESS'] ?? '';
@@ -87,6 +91,13 @@ export function databaseUrl(stack: Stack, database: string): string {
 export function loaderUrl(stack: Stack, database: string): string {
   const url = new URL(databaseUrl(stack, database));
   url.username = LOADER;
+  return url.href;
+}
+
+/** The same as the rebuilder's login. */
+export function rebuilderUrl(stack: Stack, database: string): string {
+  const url = new URL(databaseUrl(stack, database));
+  url.username = REBUILDER;
   return url.href;
 }
 

@@ -14,20 +14,26 @@ import {
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { createActivities } from '../../src/activities/index.ts';
+import { createRebuildActivities } from '../../src/activities/rebuildActivities.ts';
 import type { Deps } from '../../src/activities/deps.ts';
 import { loadFile } from '../../src/activities/loadFile.ts';
 import { loadSmallFiles } from '../../src/activities/loadSmallFiles.ts';
 import type { LoadFileResult, LoadSmallFilesResult } from '../../src/activities/interface.ts';
+import { rebuildQueue } from '../../src/client/rebuildQueue.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
 import { createPool } from '../../src/postgres/pool.ts';
+import { askRebuild, type RebuildRequest } from '../../src/postgres/rebuildRecord.ts';
 import { createObjectStore } from '../../src/s3/createObjectStore.ts';
 import type { ingestDataset } from '../../src/workflows/ingestDataset.ts';
+import type { rebuildDataset } from '../../src/workflows/rebuildDataset.ts';
 import type { IngestResult } from '../../src/workflows/run.ts';
+import { createWorkers, type Workers } from '../../src/workers.ts';
+import { DEFAULT_LOADS, slotsOf } from '../../src/domain/slots.ts';
 import { hear } from './hush.ts';
-import { databaseUrl, loaderUrl, ownerOf, shared, TEMPLATE, type Shared } from './shared.ts';
+import { databaseUrl, loaderUrl, ownerOf, rebuilderUrl, shared, TEMPLATE, type Shared } from './shared.ts';
 
 /** What a command printed. */
 export interface Printed {
@@ -46,7 +52,7 @@ export async function openWorld(datasets: readonly Dataset[] = [inc], others?: S
   await parts.admin.unsafe(`create database ${name} template ${TEMPLATE} owner ${ownerOf(parts.stack)}`);
   // Nothing by right of everybody: what the worker's role has not, it lacks.
   await parts.admin.unsafe(
-    `revoke all on database ${name} from public; grant connect, temporary on database ${name} to tidemark_worker`,
+    `revoke all on database ${name} from public; grant connect, temporary on database ${name} to tidemark_worker, tidemark_rebuilder`,
   );
   const world = new World(parts, name, datasets);
   await world.s3.send(new CreateBucketCommand({ Bucket: name }));
@@ -63,7 +69,7 @@ export class World {
   readonly s3 = new S3Client({ forcePathStyle: true });
   readonly env: Readonly<Record<string, string>>;
   readonly #processes: ChildProcess[] = [];
-  readonly #workers: { worker: Worker; done: Promise<void> }[] = [];
+  readonly #workers: { worker: Pick<Workers, 'shutdown' | 'getState'>; done: Promise<void> }[] = [];
 
   constructor(parts: Shared, name: string, datasets: readonly Dataset[]) {
     this.name = name;
@@ -73,7 +79,7 @@ export class World {
     this.db = openDatabase(parseDatabaseUrl(databaseUrl(parts.stack, name)));
     this.deps = {
       datasets,
-      pool: createPool(parseDatabaseUrl(url), 8),
+      pool: createPool(parseDatabaseUrl(url), slotsOf(DEFAULT_LOADS).connections),
       store: createObjectStore({ bucket: name, forcePathStyle: true }),
     };
   }
@@ -138,23 +144,64 @@ export class World {
   }
 
   /** Starts a worker of this world in the process. */
-  async work(): Promise<Worker> {
-    const worker = await Worker.create({
-      connection: this.shared.native,
+  async work(loads = DEFAULT_LOADS, connection = this.shared.native): Promise<Workers> {
+    const options = {
+      connection,
       taskQueue: this.name,
       workflowBundle: this.shared.bundle,
       activities: createActivities(this.deps),
       shutdownGraceTime: '5 seconds',
       maxHeartbeatThrottleInterval: '2 seconds',
       defaultHeartbeatThrottleInterval: '2 seconds',
-    });
+    } as const;
+    const worker = await createWorkers(options, loads);
     this.#workers.push({ worker, done: worker.run() });
     return worker;
   }
 
+  /** Starts a rebuilder of this world in the process, under a login that has the rights of `tidemark_rebuilder` alone. */
+  async rebuildWork(): Promise<Worker> {
+    const pool = createPool(parseDatabaseUrl(rebuilderUrl(this.shared.stack, this.name)), 4);
+    const worker = await Worker.create({
+      connection: this.shared.native,
+      taskQueue: rebuildQueue(this.name),
+      workflowBundle: this.shared.bundle,
+      activities: createRebuildActivities({ ...this.deps, pool }),
+      shutdownGraceTime: '5 seconds',
+      maxHeartbeatThrottleInterval: '2 seconds',
+      defaultHeartbeatThrottleInterval: '2 seconds',
+    });
+    const done = worker.run().then(async () => pool.end());
+    this.#workers.push({ worker, done });
+    return worker;
+  }
+
+  /** Begins a rebuild as the verb does; `agreed` not to wait for the signal `decide`. */
+  async startRebuild({
+    agreed,
+    ...wanted
+  }: Partial<RebuildRequest> & { readonly agreed?: true }): Promise<
+    WorkflowHandleWithFirstExecutionRunId<typeof rebuildDataset>
+  > {
+    const { name: dataset } = this.dataset;
+    const request = { dataset, removes: false, who: 'me', reason: 'looks wrong', ...wanted };
+    const rebuild = await askRebuild(this.deps.pool, request);
+    return this.shared.temporal.workflow.start<typeof rebuildDataset>('rebuildDataset', {
+      args: [{ dataset, rebuild, ...(agreed && { agreed }) }],
+      taskQueue: rebuildQueue(this.name),
+      workflowId: `${this.name}-rebuild`,
+    });
+  }
+
+  /** Starts a rebuilder of this world in a process of its own. */
+  rebuildProcess(): ChildProcess {
+    const DATABASE_URL = rebuilderUrl(this.shared.stack, this.name);
+    return this.workProcess({ ...this.env, DATABASE_URL }, 'src/rebuilder.ts');
+  }
+
   /** Starts a worker of this world in a process of its own. */
-  workProcess(env = this.env): ChildProcess {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/worker.ts'], this.#spawnOptions(env));
+  workProcess(env = this.env, program = 'src/worker.ts'): ChildProcess {
+    const child = spawn(process.execPath, ['--import', 'tsx', program], this.#spawnOptions(env));
     child.stdout?.on('data', (data: Buffer) => hear(data.toString()));
     child.stderr?.on('data', (data: Buffer) => hear(data.toString()));
     this.#processes.push(child);

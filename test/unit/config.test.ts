@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { ConfigError, readConfig } from '../../src/config.ts';
+import { slotsOf } from '../../src/domain/slots.ts';
 
 const GOOD = {
   DATABASE_URL: 'postgres://app:s%2Fecret@db.example:6432/tickets',
@@ -28,6 +29,18 @@ describe('the configuration', () => {
       readConfig({ DATABASE_URL: GOOD.DATABASE_URL, ...env }).s3.region;
     assert.equal(region({ AWS_DEFAULT_REGION: 'af-south-1' }), 'af-south-1');
     assert.equal(region({ AWS_PROFILE: 'work' }), undefined);
+  });
+
+  it('one number of loads, 8 where none is given, from which a worker’s bounds follow', () => {
+    const loads = (text?: string): number => readConfig({ ...GOOD, TIDEMARK_LOADS: text }).loads;
+    assert.deepEqual([loads(), loads('2'), loads('64')], [8, 2, 64]);
+    for (const wrong of ['1', '65', '2.5', 'many']) assert.throws(() => loads(wrong), /TIDEMARK_LOADS is/);
+    assert.deepEqual(slotsOf(8), { ordinary: 8, large: 2, connections: 24 });
+    // Each slot may hold one connection, and one is left for a small question.
+    for (let n = 2; n <= 64; n++) {
+      const { ordinary, large, connections } = slotsOf(n);
+      assert.ok(2 * ordinary + large < connections);
+    }
   });
 
   it('takes an empty variable for an unset one', () => {

@@ -184,6 +184,7 @@ describe('a record', () => {
         for (; taken < 1000; taken += 1) yield Buffer.from(filler.repeat(32 * 1024));
       }
       const reading = readChangeFile({
+        key: 'changes.csv',
         dataset: specimen,
         zone: NAIROBI,
         chunks: endless(),

@@ -30,10 +30,10 @@ async function told(
   return found;
 }
 
-const byCsvParse = (file: Buffer, cuts: readonly number[] = []) =>
-  told((handler) => csvParseRecords(handler), cut(file, cuts));
-const byScanner = (file: Buffer, cuts: readonly number[], scanAt: number) =>
-  told((handler) => changeFileRecords(handler, { scanAt }), cut(file, cuts));
+const byCsvParse = (file: Buffer, cuts: readonly number[] = [], delimiter = ',') =>
+  told((handler) => csvParseRecords(handler, { delimiter }), cut(file, cuts));
+const byScanner = (file: Buffer, cuts: readonly number[], scanAt: number, delimiter = ',') =>
+  told((handler) => changeFileRecords(handler, { scanAt, delimiter }), cut(file, cuts));
 
 /** Of a malformed file more or fewer bytes were read, as it was cut. */
 function facts({ reading, failure, rows }: Outcome): unknown {
@@ -91,6 +91,21 @@ describe('the scanner', function () {
     await fc.assert(fc.asyncProperty(cutUp(hostile), fc.nat(20), same), {
       seed: 20_260_622,
       numRuns: 20_000,
+    });
+  });
+
+  it('tells of hostile bytes between other delimiters what csv-parse tells', async () => {
+    const delimiters = fc.constantFrom(';', '\t', '|', '~', ':');
+    const same = async ([file, at]: [Buffer, number[]], scanAt: number, delimiter: string) => {
+      const bytes = Buffer.from(file.toString('latin1').replaceAll(',', delimiter), 'latin1');
+      // Commas and other delimiters are then plain text.
+      for (const text of [bytes, file]) {
+        assert.deepEqual(await byScanner(text, at, scanAt, delimiter), await byCsvParse(text, [], delimiter));
+      }
+    };
+    await fc.assert(fc.asyncProperty(cutUp(hostile), fc.nat(20), delimiters, same), {
+      seed: 20_260_622,
+      numRuns: 1_500,
     });
   });
 

@@ -32,6 +32,7 @@ describe('the sample stream', () => {
   it('is read as announced, and no row of it is rejected', async () => {
     for (const file of files) {
       const reading = await readChangeFile({
+        key: 'changes.csv',
         dataset: inc,
         zone: NAIROBI,
         chunks: file.body(),
@@ -81,7 +82,7 @@ describe('the sample stream', () => {
 async function keptRows(file: SampleFile): Promise<NaiveRow[]> {
   const blocks: Buffer[] = [];
   const sink = { write: async (block: Buffer) => void blocks.push(Buffer.from(block)) };
-  await readChangeFile({ dataset: inc, zone: NAIROBI, chunks: file.body(), sink });
+  await readChangeFile({ key: 'changes.csv', dataset: inc, zone: NAIROBI, chunks: file.body(), sink });
   return copyRows(inc, Buffer.concat(blocks));
 }
 

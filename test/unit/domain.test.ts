@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { archiveKey, compareKeys, parseChangeFileName } from '../../src/domain/changeFile.ts';
+import { archiveKey, compareKeys, compressionOf, parseChangeFileName } from '../../src/domain/changeFile.ts';
 import { balances, NO_ROWS } from '../../src/domain/counts.ts';
 import { FAILURE_KINDS, isFinal, TidemarkFailure } from '../../src/domain/failures.ts';
 import { framesOf } from '../../src/domain/frames.ts';
@@ -17,7 +17,18 @@ describe('a change file’s name', () => {
     assert.equal(new Date(name?.stamp ?? 0).toISOString(), '2026-03-01T07:20:30.000Z');
   });
 
+  it('may say that the bytes are packed: another file of that stamp, behind the plain one', () => {
+    const keys = ['', '.gz', '.zst'].map((packed) => `${PREFIX}2026-03-01T10-20-30.csv${packed}`);
+    const next = `${PREFIX}2026-03-01T10-20-31.csv`;
+    assert.ok(keys.every((key) => parseChangeFileName(PREFIX, key)));
+    assert.deepEqual([next, ...keys].toSorted(compareKeys), [...keys, next]);
+    assert.deepEqual(keys.map(compressionOf), ['none', 'gzip', 'zstd']);
+  });
+
   for (const key of [
+    '2026-03-01T10-20-30.gz',
+    '2026-03-01T10-20-30.csv.bz2',
+    '2026-03-01T10-20-30.csv.gz.zst',
     '2026-02-30T10-00-00.csv',
     '2026-13-01T10-00-00.csv',
     '2026-03-01T24-00-00.csv',

@@ -309,6 +309,7 @@ describe('the reader', () => {
     }
     const written: Buffer[] = [];
     const reading = readChangeFile({
+      key: 'changes.csv',
       dataset: specimen,
       zone: NAIROBI,
       chunks: chunks(),
@@ -337,7 +338,7 @@ describe('the reader', () => {
     async function* chunks(): AsyncGenerator<Buffer> {
       yield Buffer.from(big);
     }
-    await readChangeFile({ dataset: specimen, zone: NAIROBI, chunks: chunks(), sink });
+    await readChangeFile({ key: 'changes.csv', dataset: specimen, zone: NAIROBI, chunks: chunks(), sink });
     assert.ok(Buffer.concat(blocks).equals(Buffer.concat(early)));
     assert.deepEqual(copyRows(specimen, Buffer.concat(blocks)), rows);
   });
@@ -349,6 +350,7 @@ describe('the reader', () => {
       throw stalled;
     }
     const reading = readChangeFile({
+      key: 'changes.csv',
       dataset: specimen,
       zone: NAIROBI,
       chunks: chunks(),
@@ -370,7 +372,7 @@ describe('the reader', () => {
     }
     const sink = { write: () => Promise.reject(broken) };
     await assert.rejects(
-      readChangeFile({ dataset: specimen, zone: NAIROBI, chunks: chunks(), sink }),
+      readChangeFile({ key: 'changes.csv', dataset: specimen, zone: NAIROBI, chunks: chunks(), sink }),
       (error) => error === broken,
     );
     assert.ok(ended);

@@ -2,17 +2,18 @@
 
 import type { Config } from '../../config.ts';
 import type { Dataset } from '../../datasets/dataset.ts';
+import { slotsOf } from '../../domain/slots.ts';
 import {
   checkNeeds,
   needsOf,
   readServerFacts,
+  roomOf,
   readSettings,
-  readTableState,
-  type ColumnState,
   type Need,
   type ServerFacts,
 } from '../../postgres/inspect.ts';
 import { createPool, type Session } from '../../postgres/pool.ts';
+import { readTableFaults } from '../../postgres/tableFaults.ts';
 import { printable } from '../terminal.ts';
 import { isLoopback, type Findings } from './finding.ts';
 
@@ -29,9 +30,6 @@ const LIMITS = {
   answerMs: ANSWER_MS,
   stallMs: ANSWER_MS,
 };
-
-/** What a worker opens at most. */
-const WORKER_CONNECTIONS = 24;
 
 /** How far PostgreSQL's clock is ahead of this machine's, milliseconds. */
 export interface PostgresClock {
@@ -53,7 +51,7 @@ export async function checkPostgres(
       checkRole(facts, findings);
       await checkRights(session, facts, datasets, findings);
       for (const dataset of datasets) await checkTable(session, dataset, findings);
-      await checkSettings(session, facts, findings);
+      await checkSettings(session, facts, config, findings);
     });
   } finally {
     await pool.end();
@@ -140,9 +138,10 @@ async function checkRights(
 ): Promise<void> {
   const needs = needsOf(datasets);
   const states = await checkNeeds(session, needs);
-  const missing = [...new Set(needs.filter((_, i) => states[i] === 'missing').map(({ table }) => table))];
+  const tables = needs.filter((_, i) => states[i] === 'missing').map(({ table }) => table);
+  const missing = [...new Set([...tables, ...facts.functionsMissing])];
   if (missing.length > 0) {
-    const what = `tables, or columns of them, are missing: ${missing.map((table) => `tickets.${table}`).join(', ')}`;
+    const what = `tables, columns of them or functions are missing: ${missing.map((name) => `tickets.${name}`).join(', ')}`;
     findings.add('postgres.migrations', 'problem', what, 'tidemark migrate');
   } else findings.add('postgres.migrations', 'ok', 'what the migrations make is there');
   if (!facts.schema) return;
@@ -152,6 +151,7 @@ async function checkRights(
     ...(facts.usage ? [] : [`grant usage on schema tickets to ${grantee};`]),
     ...(facts.temporary ? [] : [`grant temporary on database "${facts.database}" to ${grantee};`]),
     ...needs.filter((_, i) => states[i] === 'denied').map((need) => grantOf(need, grantee)),
+    ...facts.functionsDenied.map((name) => `grant execute on function tickets.${name} to ${grantee};`),
   ];
   if (statements.length === 0) {
     findings.add('postgres.rights', 'ok', 'the login may do what worker and client do');
@@ -171,50 +171,21 @@ function grantOf({ table, privilege, columns }: Need, grantee: string): string {
 
 async function checkTable(session: Session, dataset: Dataset, findings: Findings): Promise<void> {
   const check = `postgres.table.${dataset.name}`;
-  const table = `tickets.${dataset.table}`;
-  const state = await readTableState(session, dataset);
-  if (!state) return findings.add(check, 'problem', `there is no table ${table}`, 'tidemark migrate');
-  for (const column of state.columns) checkColumn(check, table, column, findings);
-  if (!state.unique) {
-    const mend = `alter table ${table} add primary key (${dataset.primaryKey});`;
-    findings.add(check, 'problem', `${table} has no unique index on ${dataset.primaryKey} alone`, mend);
-  }
-  for (const name of state.unfilled) {
-    const mend = `alter table ${table} alter column "${name}" drop not null;`;
-    findings.add(check, 'problem', `${printable(name)} must not be empty, and no load fills it`, mend);
-  }
-  if (state.rowSecurity) {
-    const mend = `alter table ${table} disable row level security;`;
-    findings.add(
-      check,
-      'warning',
-      `${table} has row level security: a policy may hide rows from loads`,
-      mend,
-    );
-  }
-  if (findings.list.some((finding) => finding.check === check)) return;
-  findings.add(check, 'ok', `${table} has the ${state.columns.length} columns of the definition`);
-}
-
-function checkColumn(
-  check: string,
-  table: string,
-  { name, wanted, found }: ColumnState,
-  findings: Findings,
-): void {
-  if (found === null) {
-    const mend = `alter table ${table} add column ${name} ${wanted};`;
-    findings.add(check, 'problem', `${table} lacks the column ${name}`, mend);
-  } else if (found !== wanted) {
-    const mend = `alter table ${table} alter column ${name} type ${wanted} using ${name}::${wanted};`;
-    findings.add(check, 'problem', `${name} is of type ${printable(found)}, and not ${wanted}`, mend);
-  }
+  const faults = await readTableFaults(session, dataset);
+  for (const { state, what, mend } of faults) findings.add(check, state, printable(what), mend);
+  if (faults.length > 0) return;
+  findings.add(check, 'ok', `tickets.${dataset.table} has all columns of the definition`);
 }
 
 /** A load's longest statement; its COPY lasts as long as the file is read. */
 const LONGEST_MS = 2 * 3_600_000;
 
-async function checkSettings(session: Session, facts: ServerFacts, findings: Findings): Promise<void> {
+async function checkSettings(
+  session: Session,
+  facts: ServerFacts,
+  config: Config,
+  findings: Findings,
+): Promise<void> {
   const before = findings.list.length;
   const check = 'postgres.settings';
   const limits = ['statement_timeout', 'transaction_timeout'];
@@ -230,17 +201,17 @@ async function checkSettings(session: Session, facts: ServerFacts, findings: Fin
     const what = `${name} is off: a crash of the server can lose what is loaded and archived`;
     findings.add(check, 'warning', what, `alter system set ${name} = on; select pg_reload_conf();`);
   }
-  const bounds = [facts.loginConnections, facts.databaseConnections].filter((bound) => bound >= 0);
-  const room = Math.min(facts.free, ...bounds);
-  if (room < WORKER_CONNECTIONS) {
-    const what = `a worker opens up to ${WORKER_CONNECTIONS} connections, and ${Math.max(0, room)} can be had now`;
-    findings.add(
-      check,
-      'warning',
-      what,
-      'Raise max_connections, or the connection limit of login or database',
-    );
-  }
+  checkConnections(facts, config, check, findings);
   if (findings.list.length > before) return;
   findings.add(check, 'ok', 'time-outs, durability and connections are enough for loads');
+}
+
+/** Each worker has its own: one that runs already has taken its share. */
+function checkConnections(facts: ServerFacts, { loads }: Config, check: string, findings: Findings): void {
+  const { connections } = slotsOf(loads);
+  const room = roomOf(facts);
+  if (room >= connections) return;
+  const what = `a worker opens up to ${connections} connections (TIDEMARK_LOADS = ${loads}, three each), and ${room} of max_connections = ${facts.maxConnections} can be had now`;
+  const mend = 'Lower TIDEMARK_LOADS, raise max_connections, or the connection limit of login or database';
+  findings.add(check, 'warning', what, mend);
 }

@@ -39,11 +39,30 @@ const endings: Scenario = {
   },
 };
 
+/** A deployment does not wait for a file. */
+const endingOfALoad: Scenario = {
+  title: 'SIGTERM: in the middle of a large file, which the next worker loads',
+  files: FILES,
+  async play(scene) {
+    const held = scene.s3.hold('body', { method: 'GET', key: `changes/${LARGE}` });
+    const worker = await scene.work();
+    const run = await scene.start();
+    await within(REACH_MS, 'a large file is read', held.reached);
+    assert.equal(await worker.end(), 'status 0', worker.said.slice(-2_000));
+    assert.equal(await scene.sessions(`application_name = 'tidemark' and xact_start is not null`), 0);
+    held.release();
+    await scene.work();
+    await scene.finished(run);
+    await scene.isAsUndisturbed();
+  },
+};
+
 type Boundary = readonly [where: string, trap: Trap];
 
 const BOUNDARIES: readonly Boundary[] = [
   ['a large file, waiting for the lock', inTransaction('lock', LARGE)],
   ['a large file, in the middle of its COPY', atS3('body', { method: 'GET', key: `changes/${LARGE}` })],
+  ['a large file, in the merge of a stretch', inTransaction('row', LARGE)],
   ['a large file, before its commit', inTransaction('ledger', LARGE)],
   ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
   ['a large file, after its commit and before anybody heard of it', afterCommit(LARGE)],
@@ -73,6 +92,7 @@ const NEIGHBOURS: readonly Boundary[] = [
 export const kills: readonly Scenario[] = [
   ...BOUNDARIES.map((boundary) => killAt(boundary)),
   ...NEIGHBOURS.map((boundary) => ({ ...killAt(boundary), longOnly: true })),
+  endingOfALoad,
   { ...endings, longOnly: true },
 ];
 

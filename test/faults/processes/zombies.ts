@@ -29,7 +29,8 @@ type Trap = (scene: Scene) => Promise<{
 }>;
 
 const CASES: readonly (readonly [string, Trap, { longOnly: boolean }?])[] = [
-  ['in the middle of a COPY', atS3('body', 'GET', `changes/${LARGE}`)],
+  ['between two stretches of a merge', atS3('body', 'GET', `changes/${LARGE}`)],
+  ['in the merge of a stretch, which goes through', inTransaction('row', LARGE)],
   ['holding the lock', inTransaction('ledger', LARGE)],
   ['in its commit, which goes through', inTransaction('commit', LARGE)],
   ['in a batch, holding the lock', inTransaction('ledger', SMALL)],

@@ -30,3 +30,20 @@ export const EMPTY_TABLE: Files = {
   ),
   [fileName(2)]: incFile([row(1), row(9_000)]),
 };
+
+/** Rows of a file that is merged in several stretches, each of a block of 256 KiB or more. */
+const STRETCHES_ROWS = 4_000;
+
+/** The second changes rows of the first, repeats some, and brings new ones, all mixed: it is merged while it is read. */
+export const FULL_TABLE: Files = {
+  [fileName(1)]: incFile(
+    Array.from({ length: LARGE_ROWS }, (_unused, n) => row(n, { title: `${n} `.padEnd(300, 'x') })),
+  ),
+  [fileName(2)]: incFile(
+    Array.from({ length: STRETCHES_ROWS }, (_unused, n) => ({
+      ...row(n % 3 === 0 ? n / 3 : n + 10_000, { title: `${n % 3 === 0 ? n / 3 : n} `.padEnd(300, 'x') }),
+      ...(n % 6 === 0 && { priority: 'changed' }),
+    })),
+  ),
+  [fileName(3)]: incFile([row(1), row(9_000)]),
+};

@@ -9,7 +9,6 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { Worker } from '@temporalio/worker';
 import { createActivities } from '../../../src/activities/index.ts';
 import type { Deps } from '../../../src/activities/deps.ts';
 import type { Dataset } from '../../../src/datasets/dataset.ts';
@@ -21,6 +20,8 @@ import { createPool, type PoolLimits } from '../../../src/postgres/pool.ts';
 import { createObjectStore, type ObjectStoreOptions } from '../../../src/s3/createObjectStore.ts';
 import type { ingestDataset } from '../../../src/workflows/ingestDataset.ts';
 import type { IngestResult } from '../../../src/workflows/run.ts';
+import { createWorkers } from '../../../src/workers.ts';
+import { DEFAULT_LOADS } from '../../../src/domain/slots.ts';
 import { databaseUrl, ownerOf, shared, TEMPLATE, type Shared } from '../shared.ts';
 import { until, within } from './deadline.ts';
 import { startPostgresProxy, type PostgresProxy } from './postgresProxy.ts';
@@ -203,16 +204,20 @@ export class Ground {
   /** A run of the real workflow on a worker of this process. */
   async runWorkflow(): Promise<IngestResult> {
     const { native, bundle, temporal } = this.#shared;
-    const worker = await Worker.create({
-      connection: native,
-      taskQueue: this.name,
-      workflowBundle: bundle,
-      activities: createActivities(this.deps),
-      shutdownGraceTime: '5 seconds',
-      maxHeartbeatThrottleInterval: '2 seconds',
-      defaultHeartbeatThrottleInterval: '2 seconds',
-    });
-    return worker.runUntil(async () => {
+    const worker = await createWorkers(
+      {
+        connection: native,
+        taskQueue: this.name,
+        workflowBundle: bundle,
+        activities: createActivities(this.deps),
+        shutdownGraceTime: '5 seconds',
+        maxHeartbeatThrottleInterval: '2 seconds',
+        defaultHeartbeatThrottleInterval: '2 seconds',
+      },
+      DEFAULT_LOADS,
+    );
+    const done = worker.run();
+    try {
       const handle = await temporal.workflow.start<typeof ingestDataset>('ingestDataset', {
         args: [{ dataset: this.#dataset.name }],
         taskQueue: this.name,
@@ -224,7 +229,10 @@ export class Ground {
       } finally {
         clearTimeout(late);
       }
-    });
+    } finally {
+      worker.shutdown();
+      await done;
+    }
   }
 
   async state(): Promise<State> {

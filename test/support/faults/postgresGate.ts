@@ -8,12 +8,13 @@ const LOCK = 7_001;
 const REACH_MS = 60_000;
 
 /**
- * Where a load is held: waiting for the dataset's row; with its ledger row written and not committed; in its COMMIT; or
+ * Where a load is held: waiting for the dataset's row; writing its first row into the table; with its ledger row written and not committed; in its COMMIT; or
  * a move of which all is done but the note in the ledger.
  */
-export type Step = 'lock' | 'ledger' | 'commit' | 'note';
+export type Step = 'lock' | 'row' | 'ledger' | 'commit' | 'note';
 
 const TRIGGERS: Readonly<Record<Exclude<Step, 'lock'>, string>> = {
+  row: 'create trigger held before insert or update on tickets.inc for each row',
   ledger: 'create trigger held after insert on tickets.import_meta for each row',
   commit:
     'create constraint trigger held after insert on tickets.import_meta deferrable initially deferred for each row',

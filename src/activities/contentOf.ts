@@ -69,6 +69,12 @@ export async function contentOf(
   return altered === undefined ? { state: 'gone' } : { state: 'altered', at: altered };
 }
 
+/** Whether an object lies under one of the names that the bytes of a deed may have; which bytes is not looked at. */
+export async function isSomewhere(store: ObjectStore, dataset: Dataset, deed: Known): Promise<boolean> {
+  for (const key of placesOf(dataset, deed)) if (await store.head({ key })) return true;
+  return false;
+}
+
 /** The bytes once more; they are found again where a run has moved them meanwhile. */
 export async function bytesOf(
   store: ObjectStore,

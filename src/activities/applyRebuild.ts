@@ -1,0 +1,127 @@
+import type { Dataset } from '../datasets/dataset.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import { readHistory } from '../postgres/history.ts';
+import type { Session } from '../postgres/pool.ts';
+import { lookAround } from '../postgres/rebuildHistory.ts';
+import { lockRebuild, readRebuild, type Difference, type Rebuild } from '../postgres/rebuildRecord.ts';
+import {
+  actAsRebuilder,
+  checkBuild,
+  countDifference,
+  writeDifference,
+  type Written,
+} from '../postgres/rebuildTable.ts';
+import { beginFenced, checkStored, endRebuild } from '../postgres/rebuildDeed.ts';
+import { contentOf } from './contentOf.ts';
+import { findDataset, type Attempt, type Deps } from './deps.ts';
+import { mergeDeed, stageDeed } from './mergeDeed.ts';
+import type { AppliedRebuild, RebuildInput } from './rebuildInterface.ts';
+import { REPLAY_MODES } from './replayFile.ts';
+
+/**
+ * Files that were loaded since the build was compared, and that are merged while the lock is held: few and small, so that
+ * no load waits long. More are merged before, without it.
+ */
+const MAX_CAUGHT_UP = { files: 20, bytes: 4 * 1024 * 1024 };
+
+/**
+ * Writes the difference into the live table, in one transaction that holds the dataset's lock: readers see the table as
+ * it was before or as it is after, and no file is loaded in between.
+ *
+ * Repeatable: what an earlier attempt has committed is returned as it was.
+ */
+export async function applyRebuild(
+  deps: Deps,
+  input: RebuildInput,
+  { signal, provenance }: Attempt,
+): Promise<AppliedRebuild> {
+  const dataset = findDataset(deps.datasets, input.dataset);
+  const startedAt = Date.now();
+  return deps.pool.withSession(signal, async (session) => {
+    await actAsRebuilder(session);
+    const before = await readRebuild(session, input.rebuild);
+    if (before.state === 'applied' && before.difference) return applied(before, before.difference);
+    await beginFenced(session, dataset);
+    const rebuild = await catchUp(session, deps, dataset, await lockRebuild(session, input.rebuild));
+    if (!rebuild) {
+      await session.query('rollback');
+      return { outcome: 'behind' };
+    }
+    await checkBuild(session, rebuild);
+    // By column it was counted to be shown: while others wait, it is not counted anew.
+    const columns = rebuild.difference?.columns ?? {};
+    const difference = { ...(await countDifference(session, dataset, rebuild)), columns };
+    const written = await write(session, dataset, rebuild);
+    checkWritten(rebuild, difference, written);
+    const stored = await checkStored(session, dataset, rebuild, difference);
+    await endRebuild(session, { dataset, rebuild, difference, written, stored, provenance, startedAt });
+    await session.query('commit');
+    return applied(rebuild, difference);
+  });
+}
+
+/** Counts that were checked: what differed is what was written. */
+function applied({ removes }: Rebuild, difference: Difference): AppliedRebuild {
+  const { missing, different, extra } = difference;
+  return {
+    outcome: 'applied',
+    difference,
+    inserted: missing,
+    updated: different,
+    removed: removes ? extra : 0,
+  };
+}
+
+/** Merges what was loaded meanwhile; undefined where that is too much while others wait. */
+async function catchUp(
+  session: Session,
+  { store }: Deps,
+  dataset: Dataset,
+  rebuild: Rebuild,
+): Promise<Rebuild | undefined> {
+  const { name } = dataset;
+  if (rebuild.state !== 'compared') {
+    throw new TidemarkFailure('BadRequest', 'this rebuild was given up', { dataset: name });
+  }
+  const around = await lookAround(session, { dataset: name, after: rebuild.lastDeed, upTo: rebuild.upTo });
+  if (around.files > MAX_CAUGHT_UP.files || around.bytes > MAX_CAUGHT_UP.bytes) return undefined;
+  let further = rebuild;
+  // All of it in memory before the next statement: no COPY waits for S3 while the lock is held.
+  const deeds = readHistory(session, { dataset: name, after: rebuild.lastDeed, upTo: around.newest });
+  for await (const deed of deeds) {
+    if (!REPLAY_MODES[deed.exportType]) continue;
+    const content = await contentOf(store, dataset, deed);
+    if (content.state === 'found' && !content.held) return undefined;
+    const staged = await stageDeed(session, { store, dataset, read: { deed, content } });
+    further = await mergeDeed(session, { dataset, rebuild: further, deed, staged });
+  }
+  return further;
+}
+
+async function write(session: Session, dataset: Dataset, rebuild: Rebuild): Promise<Written> {
+  try {
+    return await writeDifference(session, dataset, rebuild);
+  } catch (error) {
+    if (!(error instanceof TidemarkFailure) || error.kind !== 'ValueRefused') throw error;
+    throw new TidemarkFailure(
+      'PostgresRefused',
+      'a constraint of the live table refuses the difference; nothing was changed',
+      { dataset: dataset.name, ...error.details },
+      'Where other tables refer to tickets that are to be removed: take that out of the way, or rebuild without --remove',
+    );
+  }
+}
+
+/** @throws TidemarkFailure where somebody wrote into the table beside the lock */
+function checkWritten(
+  { removes, dataset }: Rebuild,
+  { missing, different, extra }: Difference,
+  { inserted, updated, removed }: Written,
+): void {
+  if (inserted === missing && updated === different && removed === (removes ? extra : 0)) return;
+  throw new TidemarkFailure(
+    'AccountingMismatch',
+    `${missing} rows missing, ${different} different, ${extra} extra; ${inserted} inserted, ${updated} updated, ${removed} removed`,
+    { dataset },
+  );
+}

@@ -1,0 +1,34 @@
+/** What a worker does side by side, and the connections that it takes: all from one number. */
+
+/** Files side by side; default of `TIDEMARK_LOADS`. */
+export const DEFAULT_LOADS = 8;
+/** With one, a large file's connection would leave none for the small queries of the others. */
+export const MIN_LOADS = 2;
+export const MAX_LOADS = 64;
+
+/** A worker's bounds. */
+export interface Slots {
+  /** Ordinary activities at once; as many local ones beside them. */
+  readonly ordinary: number;
+  /** Large files at once, beside those: they never take an ordinary slot. */
+  readonly large: number;
+  /** Connections to PostgreSQL at most, but for the short looks at long statements, one a large file. */
+  readonly connections: number;
+}
+
+/**
+ * The bounds for a number of loads. Each activity holds at most one connection and asks at most one small question
+ * beside it, so that `connections` leaves some for questions when every slot holds one.
+ */
+export function slotsOf(loads: number): Slots {
+  // Reading keeps the process's one thread busy: two of them already wait for one another.
+  return { ordinary: loads, large: Math.ceil(loads / 4), connections: loads * 3 };
+}
+
+/** From this listed size on, bytes, a file is loaded and archived on the queue for large ones: its time is seconds, not a fraction of one. */
+export const LARGE_FILE_BYTES = 16 * 1024 * 1024;
+
+/** The task queue for large files beside a worker's own. */
+export function largeQueueOf(taskQueue: string): string {
+  return `${taskQueue}-large`;
+}

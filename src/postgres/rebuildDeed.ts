@@ -1,0 +1,84 @@
+/** The transaction in which a rebuild's difference becomes the live table's, and its row in the ledger. */
+
+import type { Dataset } from '../datasets/dataset.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
+import type { Session } from './pool.ts';
+import { noteRebuild, type Difference, type Rebuild } from './rebuildRecord.ts';
+import { countRows, dropBuild, type Written } from './rebuildTable.ts';
+import { targetTable } from './tables.ts';
+
+/** As long as a load may wait for the dataset's row; then the next attempt does. */
+const LOCK_TIMEOUT = '30s';
+
+/** As for a load's merge. */
+const STATEMENT_TIMEOUT = '30min';
+const WORK_MEM = '64MB';
+
+/** Begins a transaction that holds the row which every load of the dataset locks. */
+export async function beginFenced(session: Session, dataset: Dataset): Promise<void> {
+  await session.query('begin isolation level read committed');
+  await session.query(
+    `select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
+       set_config('work_mem', $3, true)`,
+    [LOCK_TIMEOUT, STATEMENT_TIMEOUT, WORK_MEM],
+  );
+  await session.queryLong('select tickets.lock_dataset($1)', [dataset.name]);
+}
+
+/** @returns the rows of the live table, which are as many as they should be */
+export async function checkStored(
+  session: Session,
+  dataset: Dataset,
+  { removes }: Rebuild,
+  { built, extra }: Difference,
+): Promise<number> {
+  const stored = await countRows(session, targetTable(dataset));
+  const wanted = removes ? built : built + extra;
+  if (stored === wanted) return stored;
+  throw new TidemarkFailure('AccountingMismatch', `${stored} rows are stored, and ${wanted} should be`, {
+    dataset: dataset.name,
+  });
+}
+
+/** What the ledger is told. */
+export interface RebuildDeed {
+  readonly dataset: Dataset;
+  readonly rebuild: Rebuild;
+  readonly difference: Difference;
+  readonly written: Written;
+  /** Rows of the live table after it. */
+  readonly stored: number;
+  /** Workflow and run id. */
+  readonly provenance: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** Writes the ledger row, which moves no watermark, and drops the built table. */
+export async function endRebuild(session: Session, deed: RebuildDeed): Promise<void> {
+  const { dataset, rebuild, difference, written, stored, provenance, startedAt } = deed;
+  const { id, baseId, baseKey, lastDeed, removes, who, reason } = rebuild;
+  const { built, missing, different, extra } = difference;
+  const metadata = {
+    rebuild: id,
+    from_id: baseId,
+    last_id: lastDeed,
+    files: rebuild.filesDone,
+    removes,
+    rows_removed: written.removed,
+    rows_left: removes ? 0 : extra,
+    rows_stored: stored,
+    seconds: (Date.now() - startedAt) / 1000,
+    who,
+    reason,
+    ...provenance,
+  };
+  await session.query(
+    `insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
+       rows_unchanged, archived_at, metadata)
+     values ($1, $2, 'rebuilt', $3, $4, $5, $6, clock_timestamp(), $7::jsonb)`,
+    [dataset.name, baseKey, built, missing, different, built - missing - different, JSON.stringify(metadata)],
+  );
+  await dropBuild(session, rebuild);
+  await noteRebuild(session, id, { state: 'applied', difference, table: null });
+}

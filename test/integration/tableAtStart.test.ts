@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { WorkerProcess } from '../support/faults/processes.ts';
+import { fileName, incFile } from '../support/incFile.ts';
+import { openWorld } from '../support/world.ts';
+
+describe('a worker that starts', function () {
+  this.timeout(90_000);
+
+  it('says what its table lacks, and the SQL that mends it; mended, its files are loaded', async () => {
+    const world = await openWorld();
+    await world.db.query('alter table tickets.inc drop column mttr');
+    await world.db.query('alter table tickets.inc alter column created_week type text');
+    const worker = await WorkerProcess.start(world.env);
+    await worker.works();
+    const told = [...worker.said.matchAll(/"message":"(inc: (?:[^"\\]|\\.)*)"/g)].map(
+      ([, text]) => JSON.parse(`"${text}"`) as string,
+    );
+    assert.deepEqual(
+      told.map((text) => text.split('. Mend it: ')[0]),
+      ['inc: created_week is of type text, and not date', 'inc: tickets.inc lacks the column mttr'],
+    );
+    await world.put(fileName(0), incFile([{ ticket_id: 'A', mttr: '1.5' }]));
+    for (const text of told) await world.db.query(text.split('. Mend it: ')[1] ?? '');
+    const run = await world.start();
+    assert.equal((await run.result()).applied, 1);
+    await worker.end();
+    await world.close();
+  });
+});

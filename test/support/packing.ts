@@ -1,0 +1,28 @@
+import { Zstd } from '@hpcc-js/wasm-zstd';
+import xxhash from 'xxhash-wasm';
+
+/** A frame of Zstandard, with a checksum as `zstd` writes one. */
+export async function zstd(text: Buffer, level = 3): Promise<Buffer> {
+  const [codec, { create64 }] = [await Zstd.load(), await xxhash()];
+  const frame = Buffer.from(codec.compress(text, level));
+  const checksum = Buffer.alloc(4);
+  checksum.writeUInt32LE(Number(create64().update(text).digest() & 0xffffffffn));
+  frame[4] = (frame[4] ?? 0) | 4;
+  return Buffer.concat([frame, checksum]);
+}
+
+/** A frame without a checksum. */
+export async function zstdUnchecked(text: Buffer): Promise<Buffer> {
+  return Buffer.from((await Zstd.load()).compress(text));
+}
+
+/** A frame that unpacks to many blocks of 128 KiB of one byte, four bytes each. */
+export function zstdBomb(blocks: number, byte = 0x61): Buffer {
+  const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x38]);
+  const all = Array.from({ length: blocks }, (_, n) => {
+    const block = Buffer.from([0, 0, 0, byte]);
+    block.writeUIntLE(((128 * 1024) << 3) | (1 << 1) | Number(n === blocks - 1), 0, 3);
+    return block;
+  });
+  return Buffer.concat([header, ...all]);
+}
