@@ -15,6 +15,7 @@ const DRIP_BYTES = 250_000;
 const OTHER = incFile([{ ticket_id: 'OTHER' }]);
 
 const isGet = ({ method, key }: S3Request, file: string): boolean => method === 'GET' && key.endsWith(file);
+const isListing = ({ method, key }: S3Request): boolean => method === 'GET' && key === '';
 const isCopy = ({ copies }: S3Request): boolean => copies;
 const isDelete = ({ method }: S3Request): boolean => method === 'DELETE';
 
@@ -74,6 +75,33 @@ describe('S3 fails in a load', function () {
     );
     assert.ok(performance.now() - begun < 15_000);
   });
+
+  for (const harm of [
+    { body: 'cut', after: 300 },
+    { body: 'end', after: 300 },
+    { body: 'stall', after: 300 },
+    { status: 200, code: 'InternalError' },
+  ] as const) {
+    const what = 'body' in harm ? `the middle of its answer: ${harm.body}` : 'a 200 that holds an error';
+    it(`a listing comes to ${what}: it is not taken for a shorter one`, async () => {
+      const failures = await survives(first(2, isListing, harm));
+      assert.deepEqual(
+        failures.map(({ kind }) => kind),
+        ['S3Unavailable', 'S3Unavailable'],
+      );
+    });
+  }
+
+  for (const [what, match] of [
+    ['body', (request: S3Request) => isGet(request, '.csv')],
+    ['copy', isCopy],
+  ] as const) {
+    it(`a 200 that holds an error is not taken for a ${what}`, async () => {
+      const failures = await survives(first(8, match, { status: 200, code: 'InternalError' }));
+      assert.ok(failures.length > 0);
+      assert.ok(failures.every(({ kind }) => kind === 'S3Unavailable'));
+    });
+  }
 
   it('500 and 503 to every request for a second', async () => {
     const end = Date.now() + 1_000;

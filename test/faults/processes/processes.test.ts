@@ -1,11 +1,21 @@
 import { describeSideBySide } from '../../support/faults/sideBySide.ts';
+import { fills } from './fills.ts';
 import { kills } from './kills.ts';
+import { locks } from './locks.ts';
 import { randomKills } from './randomKills.ts';
 import { temporalFaults } from './temporal.ts';
 import { wrongClocks } from './clock.ts';
 import { zombies } from './zombies.ts';
 
 // The longest first.
-const SCENARIOS = [...randomKills, ...zombies, ...kills, ...temporalFaults, ...wrongClocks];
+const SCENARIOS = [
+  ...randomKills,
+  ...temporalFaults,
+  ...zombies,
+  ...fills,
+  ...locks,
+  ...kills,
+  ...wrongClocks,
+];
 
 describeSideBySide('faults of processes', SCENARIOS, 14);

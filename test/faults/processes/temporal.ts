@@ -14,8 +14,10 @@ const LARGE = fileName(1);
 const SMALL = fileName(3);
 
 const REACH_MS = 60_000;
-/** Longer than a workflow task may take (10 s); a minute and more in the long form. */
-const UNREACHABLE_MS = longForm ? 70_000 : 12_000;
+/** Longer than a workflow task (10 s) and a heartbeat (30 s) may take. */
+const UNREACHABLE_MS = 65_000;
+/** Outages come when so many files are applied. */
+const MOMENTS = [5, 30];
 /** Of S3, so that there is something under way. */
 const LATENCY_MS = 20;
 /** `EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT` of Temporal's API. */
@@ -27,18 +29,18 @@ export const temporalFaults: readonly Scenario[] = [
     files: BACKLOG,
     ownTemporal: true,
     async play(scene) {
-      await withTemporalDown(scene, async (server) => {
+      await withTemporalDown(scene, MOMENTS, async (server) => {
         await server.stop('SIGKILL');
         await server.start();
       });
     },
   },
   {
-    title: `Temporal: unreachable for ${UNREACHABLE_MS / 1000} s, twice, in the middle of a run`,
+    title: `Temporal: unreachable for ${UNREACHABLE_MS / 1000} s${longForm ? ', twice,' : ''} in the middle of a run`,
     files: BACKLOG,
     ownTemporal: true,
     async play(scene) {
-      await withTemporalDown(scene, async (server) => {
+      await withTemporalDown(scene, longForm ? MOMENTS : MOMENTS.slice(0, 1), async (server) => {
         process.kill(server.pid(), 'SIGSTOP');
         await delay(UNREACHABLE_MS);
         process.kill(server.pid(), 'SIGCONT');
@@ -128,9 +130,10 @@ export const temporalFaults: readonly Scenario[] = [
   },
 ];
 
-/** Two outages in the middle of a run; the worker lives through them. */
+/** Outages in the middle of a run; the worker lives through them. */
 async function withTemporalDown(
   scene: Scene,
+  moments: readonly number[],
   outage: (server: NonNullable<NonNullable<Scene['stack']>['servers']['temporal']>) => Promise<void>,
 ): Promise<void> {
   const server = scene.stack?.servers.temporal;
@@ -138,7 +141,7 @@ async function withTemporalDown(
   scene.s3.slow(() => LATENCY_MS);
   const worker = await scene.work();
   const run = await scene.start();
-  for (const applied of [5, 30]) {
+  for (const applied of moments) {
     await until(
       REACH_MS,
       `${applied} files are applied`,

@@ -104,7 +104,7 @@ export const zombies: readonly Scenario[] = [
 ];
 
 /** Freezes a worker in the trap, lets another finish the run, wakes the first: nothing changes by that. */
-async function haunted(scene: Scene, trap: Trap): Promise<void> {
+export async function haunted(scene: Scene, trap: Trap): Promise<void> {
   const { reached, frozen, beforeWaking, awake } = await trap(scene);
   const zombie = await scene.work();
   const run = await scene.start();
@@ -143,7 +143,7 @@ function inTransaction(step: Step, key: string): Trap {
   };
 }
 
-function atS3(place: Place, method: 'GET' | 'PUT' | 'DELETE', key: string): Trap {
+export function atS3(place: Place, method: 'GET' | 'PUT' | 'DELETE', key: string): Trap {
   return async (scene) => {
     const held = scene.s3.hold(place, { method, key });
     return {
