@@ -17,7 +17,7 @@ begin
 end $$;
 
 -- Where tables are built. They belong to the role; one that is kept may be read by who may read the live one.
-create schema tickets_rebuild;
+create schema if not exists tickets_rebuild;
 grant usage, create on schema tickets_rebuild to tidemark_rebuilder;
 grant usage on schema tickets_rebuild to public;
 
