@@ -144,13 +144,13 @@ describe('PostgreSQL fails in a load', function () {
   it('a deadlock that the load loses', async () => {
     const { admin } = await shared();
     // The load's session looks for deadlocks first, and so loses.
-    await admin.unsafe(`alter database ${suite.ground.name} set deadlock_timeout = '100ms'`);
+    await admin.unsafe(`alter database ${suite.ground.name} set deadlock_timeout = '600ms'`);
     // A table of other types is not filled, but merged into.
     await suite.ground.db.query('alter table tickets.inc alter title type varchar');
+    const put = (ticket: string): string =>
+      `insert into tickets.inc (ticket_id, source_key, source_line, loaded_at) values ('${ticket}', 'x', 1, now())`;
     const other = suite.ground.db.transaction(async (tx) => {
-      await tx.query(
-        `insert into tickets.inc (ticket_id, source_key, source_line, loaded_at) values ('T3', 'x', 1, now())`,
-      );
+      await tx.query(put('T3'));
       await new Promise<void>((resolve) => {
         // The first merge is of the try that waits 10 ms for a lock; the second waits.
         const reach = (hit: number): Harm => {
@@ -159,7 +159,10 @@ describe('PostgreSQL fails in a load', function () {
         };
         suite.ground.postgres.rule = at('the merge', reach, 2).rule;
       });
-      await tx.query(`select from tickets.dataset_state for update`);
+      const waits = `select from pg_stat_activity where datname = '${suite.ground.name}' and wait_event_type = 'Lock'`;
+      while ((await admin.unsafe(waits)).length === 0);
+      // Written ahead of the fence, and so locked.
+      await tx.query(put('T1'));
       throw new Error('leaves nothing behind');
     });
     const [failures] = await Promise.all([suite.survives(), assert.rejects(other, /leaves nothing behind/)]);
