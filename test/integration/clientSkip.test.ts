@@ -162,7 +162,7 @@ describe('tidemark skip', function () {
       assert.equal(status, 1);
       assert.match(
         stderr,
-        /is no change file of inc: automations\/inc\/changes\/YYYY-MM-DDTHH-mm-ss\.csv\n$/,
+        /is no change file of inc: automations\/inc\/changes\/YYYY-MM-DDTHH-mm-ss\.csv, \.csv\.gz or \.csv\.zst\n$/,
       );
       assert.ok(!stderr.includes('\u001b'));
     }
