@@ -212,7 +212,9 @@ describe('the Dockerfile', () => {
   it('runs the worker as `npm run worker` does, as nobody of note, with a health check', async () => {
     const { scripts } = JSON.parse(await read('package.json')) as { scripts: { worker: string } };
     const command = [...all('ENTRYPOINT'), ...all('CMD')].flatMap((rest) => JSON.parse(rest) as string[]);
-    assert.equal(command.join(' '), scripts.worker.split('&& ')[1]);
+    const [setting = '', started] = settingAndCommand(scripts.worker);
+    assert.equal(command.join(' '), started);
+    assert.ok(all('ENV').join(' ').split(' ').includes(setting));
     assert.deepEqual(all('USER'), ['1000:1000']);
     assert.match(all('HEALTHCHECK').join(), /\/healthz/);
     assert.ok(
@@ -264,7 +266,9 @@ describe('the examples of docs/deployment.md', () => {
     for (const line of unit.split('\n'))
       assert.match(line, /^(?:|#.*|\[(?:Unit|Service|Install)\]|[A-Z]\w+=.*)$/);
     const { scripts } = JSON.parse(await read('package.json')) as { scripts: { worker: string } };
-    assert.equal(value('ExecStart'), `/usr/bin/${scripts.worker.split('&& ')[1]}`);
+    const [setting = '', started] = settingAndCommand(scripts.worker);
+    assert.equal(value('ExecStart'), `/usr/bin/${started}`);
+    assert.ok(value('Environment')?.split(' ').includes(setting));
     assert.deepEqual(
       [value('User'), value('Restart'), value('KillSignal')],
       ['tidemark', 'always', 'SIGTERM'],
@@ -276,6 +280,11 @@ describe('the examples of docs/deployment.md', () => {
     assert.match(await read('src/worker.ts'), new RegExp(`SHUTDOWN_MS = ${DRAIN_S}_000;`));
   });
 });
+
+/** What `npm run worker` sets and starts, once it has built. */
+function settingAndCommand(script: string): readonly string[] {
+  return /&& (\w+=\w+) (node .*)$/.exec(script)?.slice(1) ?? [];
+}
 
 interface Probe {
   readonly httpGet: object;
