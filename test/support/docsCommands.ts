@@ -51,6 +51,7 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'npm run build': 'what this test begins with',
   'npm run bench': 'half an hour; test/unit/bench.test.ts',
   'npm run test:faults': 'test/faults, part of this suite',
+  'tidemark rebuild ': 'needs a rebuilder; test/integration/rebuild.test.ts',
   'npm run worker': 'runs until it is ended; test/integration/drain.test.ts',
   'FAULTS_SECONDS=600 ': 'test/faults, for ten minutes',
   'TIDEMARK_FUZZ_SEED=7 ': 'test/faults/input/fuzz.test.ts, for ten minutes',
