@@ -38,10 +38,10 @@ export function builtTable({ table }: Pick<Rebuild, 'table'>): string {
   return `tickets_rebuild.${identifier(table)}`;
 }
 
-/** The name of the table that `--as-of` leaves: the file's stamp without its hyphens. */
+/** The name of the table that `--as-of` leaves: the file's stamp without its hyphens; how it is packed, if it is, behind it. */
 export function asOfTable(dataset: Dataset, key: string): string {
-  const stamp = key.slice(dataset.changesPrefix.length).replace(/\.csv$/, '');
-  return `${dataset.table}_as_of_${stamp.replaceAll('-', '').toLowerCase()}`;
+  const name = key.slice(dataset.changesPrefix.length).replace('.csv', '').replace('.', '_');
+  return `${dataset.table}_as_of_${name.replaceAll('-', '').toLowerCase()}`;
 }
 
 /** Whether a table of this name is there. */
