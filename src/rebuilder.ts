@@ -4,25 +4,18 @@
  * while a rebuild runs.
  */
 
-import { fileURLToPath } from 'node:url';
-import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createRebuildActivities } from './activities/rebuildActivities.ts';
-import { exitWithProblem } from './client/problem.ts';
 import { rebuildQueue } from './client/rebuildQueue.ts';
-import { readConfig, type Config } from './config.ts';
-import { checkDatasets } from './datasets/checkDatasets.ts';
+import type { Config } from './config.ts';
 import { DATASETS, SHADOWS } from './datasets/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
 import { createPool } from './postgres/pool.ts';
 import { createObjectStores } from './s3/createObjectStores.ts';
+import { commonOptions, runProcess } from './workerProcess.ts';
 
 /** Rebuilds side by side, of different datasets; each takes two connections. */
 const MAX_REBUILDS = 2;
-
-const SHUTDOWN_GRACE = '20 seconds';
-
-/** A cancellation reaches an attempt with the answer to a heartbeat. */
-const HEARTBEAT_THROTTLE = '2 seconds';
 
 async function work(config: Config): Promise<void> {
   await installRuntime({ metrics: false, log: process.stderr.isTTY ? 'plain' : 'json' });
@@ -59,29 +52,11 @@ async function rebuild(
     connection,
     namespace: config.temporal.namespace,
     taskQueue: rebuildQueue(config.taskQueue),
-    ...workflowCode(),
+    ...commonOptions(),
     activities,
     maxConcurrentActivityTaskExecutions: MAX_REBUILDS,
-    shutdownGraceTime: SHUTDOWN_GRACE,
-    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
-    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
   });
   await worker.run();
 }
 
-/** The bundle made by the build; run from the sources, the rebuilder bundles for itself. */
-function workflowCode(): Pick<WorkerOptions, 'workflowBundle'> | Pick<WorkerOptions, 'workflowsPath'> {
-  const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-  return import.meta.url.endsWith('.ts')
-    ? { workflowsPath: path('./workflows/index.ts') }
-    : { workflowBundle: { codePath: path('./workflow-bundle.js') } };
-}
-
-let config: Config | undefined;
-try {
-  checkDatasets([...DATASETS, ...SHADOWS]);
-  config = readConfig();
-  await work(config);
-} catch (error) {
-  exitWithProblem(error, config);
-}
+await runProcess(work);

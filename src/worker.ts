@@ -1,13 +1,11 @@
 #!/usr/bin/env node
 /** The worker: configuration → clients → activities → Worker. */
 
-import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
-import { describeProblem, exitWithProblem } from './client/problem.ts';
+import { describeProblem } from './client/problem.ts';
 import { printable } from './client/terminal.ts';
-import { readConfig, type Config } from './config.ts';
-import { checkDatasets } from './datasets/checkDatasets.ts';
+import type { Config } from './config.ts';
 import { DATASETS, ENABLED, SHADOWS } from './datasets/index.ts';
 import { countedStore } from './monitoring/countedStore.ts';
 import { startMonitoring, type Monitoring } from './monitoring/index.ts';
@@ -18,13 +16,8 @@ import { createPool, type Pool } from './postgres/pool.ts';
 import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
 import { readTableFaults } from './postgres/tableFaults.ts';
 import { probeConditions } from './s3/probe.ts';
+import { commonOptions, runProcess } from './workerProcess.ts';
 import { createWorkers, type Workers } from './workers.ts';
-
-/** Longer than a load's last statement; what is not done by then is taken up by another worker. */
-const SHUTDOWN_GRACE = '20 seconds';
-
-/** A cancellation reaches an attempt with the answer to a heartbeat: the SDK's own limit would hold those back for 24 s. */
-const HEARTBEAT_THROTTLE = '2 seconds';
 
 /** A worker that has not ended by then, whatever holds it, is ended: it leaves no more behind than one that is killed. */
 const SHUTDOWN_MS = 28_000;
@@ -86,12 +79,9 @@ async function workMonitored(
           connection,
           namespace: config.temporal.namespace,
           taskQueue: config.taskQueue,
-          ...workflowCode(),
+          ...commonOptions(),
           ...versioning(config),
           activities: createActivities({ datasets: [...DATASETS, ...SHADOWS], store, pool }, observer),
-          shutdownGraceTime: SHUTDOWN_GRACE,
-          maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
-          defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
         },
         config.loads,
       );
@@ -183,19 +173,4 @@ async function warnOfIgnoredConditions({ s3 }: Config): Promise<void> {
   }
 }
 
-/** The bundle made by the build; run from the sources, the worker bundles for itself. */
-function workflowCode(): { workflowBundle: { codePath: string } } | { workflowsPath: string } {
-  const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-  return import.meta.url.endsWith('.ts')
-    ? { workflowsPath: path('./workflows/index.ts') }
-    : { workflowBundle: { codePath: path('./workflow-bundle.js') } };
-}
-
-let config: Config | undefined;
-try {
-  checkDatasets([...DATASETS, ...SHADOWS]);
-  config = readConfig();
-  await work(config);
-} catch (error) {
-  exitWithProblem(error, config);
-}
+await runProcess(work);

@@ -1,9 +1,10 @@
 import type { Dataset } from '../datasets/dataset.ts';
+import type { Difference } from '../domain/difference.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { readHistory } from '../postgres/history.ts';
 import type { Session } from '../postgres/pool.ts';
 import { lookAround } from '../postgres/rebuildHistory.ts';
-import { lockRebuild, readRebuild, type Difference, type Rebuild } from '../postgres/rebuildRecord.ts';
+import { lockRebuild, readRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
 import {
   actAsRebuilder,
   checkBuild,

@@ -43,7 +43,7 @@ export async function compareRebuild(
 }
 
 /** Whether the ledger has files that the build has not. */
-export async function isBehind(session: Session, { dataset, lastDeed, upTo }: Rebuild): Promise<boolean> {
+async function isBehind(session: Session, { dataset, lastDeed, upTo }: Rebuild): Promise<boolean> {
   return (await lookAround(session, { dataset, after: lastDeed, upTo })).files > 0;
 }
 

@@ -2,15 +2,10 @@
 
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
-import {
-  applyAhead,
-  applyStaged,
-  type ApplyInput,
-  type ApplyResult,
-  type LockPatience,
-} from '../postgres/apply.ts';
+import { applyAhead, applyStaged, type ApplyInput, type ApplyResult } from '../postgres/apply.ts';
 import type { CopyIn } from '../postgres/copyIn.ts';
 import { openFill } from '../postgres/fill.ts';
+import type { LockPatience } from '../postgres/limits.ts';
 import type { MergeMode } from '../postgres/merge.ts';
 import { openMerge } from '../postgres/mergeAhead.ts';
 import type { Session } from '../postgres/pool.ts';

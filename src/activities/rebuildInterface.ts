@@ -1,5 +1,7 @@
 /** What the workflow `rebuildDataset` asks of activities: plain data, without row values. */
 
+import type { Difference } from '../domain/difference.ts';
+
 /** The activities of the rebuilder. Their failures are `ApplicationFailure`s whose type is a `FailureKind`. */
 export interface RebuildActivities {
   /** Decides what is to be built, looks whether all files are there, and creates the table. Repeatable. */
@@ -39,26 +41,15 @@ export interface BuiltFiles {
   readonly rows: number;
 }
 
-/** Rows that differ, counted. */
-export interface RebuildDifference {
-  readonly stored: number;
-  readonly built: number;
-  readonly missing: number;
-  readonly different: number;
-  readonly extra: number;
-  /** By column, as they were compared before a person was asked. */
-  readonly columns: Readonly<Record<string, number>>;
-}
-
 export type ComparedRebuild =
-  | { readonly outcome: 'compared'; readonly difference: RebuildDifference }
+  | { readonly outcome: 'compared'; readonly difference: Difference }
   /** Files were loaded meanwhile: build them first. */
   | { readonly outcome: 'behind' };
 
 export type AppliedRebuild =
   | {
       readonly outcome: 'applied';
-      readonly difference: RebuildDifference;
+      readonly difference: Difference;
       readonly inserted: number;
       readonly updated: number;
       readonly removed: number;

@@ -1,7 +1,8 @@
 /** Waiting for a rebuild: how far it is, what differs, whether to go on, and what came of it. */
 
 import type { Dataset } from '../datasets/dataset.ts';
-import { readFoundRows, readRebuild, type Difference, type FoundRow } from '../postgres/rebuildRecord.ts';
+import type { Difference } from '../domain/difference.ts';
+import { readFoundRows, readRebuild, type FoundRow } from '../postgres/rebuildRecord.ts';
 import type { RebuildResult } from '../workflows/rebuildDataset.ts';
 import { confirm, NOT_CONFIRMED } from './confirm.ts';
 import { problemOf } from './followRun.ts';

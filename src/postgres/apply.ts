@@ -10,26 +10,13 @@ import type { RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
 import { ledgerVersionSql } from './ledgerVersion.ts';
+import { limitsOf, SET_LIMITS, type LockPatience } from './limits.ts';
 import type { MergeMode } from './merge.ts';
 import { checkAccounts, mergeStaged } from './mergeStaged.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
 import { targetTable } from './tables.ts';
 import type { Ahead } from './writeAhead.ts';
-
-/** How long to wait for the dataset's row. */
-export type LockPatience = 'none' | 'bounded';
-
-const LOCK_TIMEOUT: Record<LockPatience, string> = { none: '10ms', bounded: '30s' };
-
-/** A merge of millions of rows takes minutes; one that takes longer than this is lost. */
-const STATEMENT_TIMEOUT = '30min';
-
-/** Rows that were written ahead may wait for longer than this between two stretches; the fence makes others wait. */
-const IDLE_TIMEOUT = '30s';
-
-/** Lets the merge's hashes of some 300,000 rows stay in memory: a sixth off its time. Each load may use it twice. */
-const WORK_MEM = '64MB';
 
 /** What is applied. */
 export interface ApplyInput {
@@ -168,11 +155,7 @@ async function fenced(
 ): Promise<Fence> {
   const answers = await session.roundTrip([
     ...before,
-    {
-      text: SET_LIMITS,
-      values: [LOCK_TIMEOUT[patience], STATEMENT_TIMEOUT, WORK_MEM, IDLE_TIMEOUT],
-      prepared: true,
-    },
+    { text: SET_LIMITS, values: limitsOf(patience), prepared: true },
     { text: LOCK_DATASET, values: [dataset.name], prepared: true },
     { text: FENCE, values: [dataset.name, key, etag], prepared: true },
   ]);
@@ -182,9 +165,6 @@ async function fenced(
   }
   return fence;
 }
-
-const SET_LIMITS = `select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
-  set_config('work_mem', $3, true), set_config('idle_in_transaction_session_timeout', $4, true)`;
 
 const LOCK_DATASET = 'select from tickets.dataset_state where dataset = $1 for update';
 

@@ -1,27 +1,18 @@
 /** The transaction in which a rebuild's difference becomes the live table's, and its row in the ledger. */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import type { Difference } from '../domain/difference.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
+import { limitsOf, SET_LIMITS } from './limits.ts';
 import type { Session } from './pool.ts';
-import { noteRebuild, type Difference, type Rebuild } from './rebuildRecord.ts';
+import { noteRebuild, type Rebuild } from './rebuildRecord.ts';
 import { countRows, dropBuild, type Written } from './rebuildTable.ts';
 import { targetTable } from './tables.ts';
-
-/** As long as a load may wait for the dataset's row; then the next attempt does. */
-const LOCK_TIMEOUT = '30s';
-
-/** As for a load's merge. */
-const STATEMENT_TIMEOUT = '30min';
-const WORK_MEM = '64MB';
 
 /** Begins a transaction that holds the row which every load of the dataset locks. */
 export async function beginFenced(session: Session, dataset: Dataset): Promise<void> {
   await session.query('begin isolation level read committed');
-  await session.query(
-    `select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
-       set_config('work_mem', $3, true)`,
-    [LOCK_TIMEOUT, STATEMENT_TIMEOUT, WORK_MEM],
-  );
+  await session.query(SET_LIMITS, limitsOf('bounded'));
   await session.queryLong('select tickets.lock_dataset($1)', [dataset.name]);
 }
 

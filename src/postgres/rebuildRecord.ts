@@ -1,5 +1,6 @@
 /** A rebuild as it was asked for, and how far it is: `tickets.rebuilds`. */
 
+import type { Difference } from '../domain/difference.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Queryable } from './queryable.ts';
 
@@ -19,19 +20,6 @@ export interface RebuildRequest {
 
 /** `asked` → `building` → `compared` → `applied` or `dropped`; with `asOf`: `building` → `kept` or `dropped`. */
 export type RebuildState = 'asked' | 'building' | 'compared' | 'applied' | 'kept' | 'dropped';
-
-/** Rows that were found to be otherwise, counted. */
-export interface Difference {
-  /** Rows of the table, and of what its files lead to. */
-  readonly stored: number;
-  readonly built: number;
-  /** Rows that are not in the table; that have other values there; that no file leads to. */
-  readonly missing: number;
-  readonly different: number;
-  readonly extra: number;
-  /** In how many of the different rows a column differs; only columns that do. */
-  readonly columns: Readonly<Record<string, number>>;
-}
 
 /** A row of `tickets.rebuilds`. */
 export interface Rebuild {

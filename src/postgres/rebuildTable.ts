@@ -1,12 +1,13 @@
 /** The table that a rebuild builds: an ordinary one, logged, in a schema of its own (docs/decisions/0011). */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import type { Difference } from '../domain/difference.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { identifier } from './identifier.ts';
 import { isSame } from './merge.ts';
 import type { Queryable } from './queryable.ts';
 import type { Session } from './pool.ts';
-import type { Difference, Rebuild } from './rebuildRecord.ts';
+import type { Rebuild } from './rebuildRecord.ts';
 import { targetTable } from './tables.ts';
 
 /** Rows kept of each finding. */
@@ -47,14 +48,14 @@ export function asOfTable(dataset: Dataset, key: string): string {
 /** Whether a table of this name is there. */
 export async function isBuilt(db: Queryable, table: string): Promise<boolean> {
   const [row] = await db.query<{ there: boolean }>('select to_regclass($1) is not null as there', [
-    `tickets_rebuild.${identifier(table)}`,
+    builtTable({ table }),
   ]);
   return row?.there ?? false;
 }
 
 /** Creates the empty table: the dataset's columns, of the types that they have in the live one. */
 export async function createBuild(db: Queryable, dataset: Dataset, table: string): Promise<void> {
-  const built = `tickets_rebuild.${identifier(table)}`;
+  const built = builtTable({ table });
   const columns = [...Object.keys(dataset.columns), ...LINEAGE, 'loaded_at'].map(identifier);
   await db.query(
     `create table ${built} as select ${columns.join(', ')} from ${targetTable(dataset)} with no data`,
@@ -62,8 +63,8 @@ export async function createBuild(db: Queryable, dataset: Dataset, table: string
   await db.query(`alter table ${built} add primary key (${identifier(dataset.primaryKey)})`);
 }
 
-export async function dropBuild(db: Queryable, { table }: Pick<Rebuild, 'table'>): Promise<void> {
-  if (table !== null) await db.query(`drop table if exists tickets_rebuild.${identifier(table)}`);
+export async function dropBuild(db: Queryable, rebuild: Pick<Rebuild, 'table'>): Promise<void> {
+  if (rebuild.table !== null) await db.query(`drop table if exists ${builtTable(rebuild)}`);
 }
 
 /** Gives the table its lasting name; who may read the live table may read it. */

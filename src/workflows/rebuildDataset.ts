@@ -12,7 +12,8 @@ import {
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
-import type { AppliedRebuild, RebuildActivities, RebuildDifference } from '../activities/rebuildInterface.ts';
+import type { AppliedRebuild, RebuildActivities } from '../activities/rebuildInterface.ts';
+import type { Difference } from '../domain/difference.ts';
 import { finalFailure, unwrapped } from './activityCalls.ts';
 import { nameOf } from './details.ts';
 
@@ -34,7 +35,7 @@ export interface RebuildResult {
   readonly from: string;
   /** Files merged. */
   readonly files: number;
-  readonly difference?: RebuildDifference;
+  readonly difference?: Difference;
   readonly inserted?: number;
   readonly updated?: number;
   readonly removed?: number;
@@ -103,7 +104,7 @@ async function build(ours: Ours): Promise<number> {
   }
 }
 
-async function compare(ours: Ours): Promise<RebuildDifference> {
+async function compare(ours: Ours): Promise<Difference> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const compared = await unwrapped(activities.compareRebuild(ours));
     if (compared.outcome === 'compared') return compared.difference;
@@ -128,7 +129,7 @@ function tooBusy({ dataset }: Ours): Error {
   return finalFailure({ kind: 'PostgresBusy', message, details: { dataset } });
 }
 
-function differenceLine({ missing, different, extra, built }: RebuildDifference): string {
+function differenceLine({ missing, different, extra, built }: Difference): string {
   return `**${missing} rows missing, ${different} different, ${extra} that no file leads to**, of ${built} built.`;
 }
 

@@ -1,0 +1,24 @@
+/** The limits of a transaction that holds a dataset's row. */
+
+/** How long to wait for the dataset's row. */
+export type LockPatience = 'none' | 'bounded';
+
+const LOCK_TIMEOUT: Record<LockPatience, string> = { none: '10ms', bounded: '30s' };
+
+/** A merge of millions of rows takes minutes; one that takes longer than this is lost. */
+const STATEMENT_TIMEOUT = '30min';
+
+/** Lets the merge's hashes of some 300,000 rows stay in memory: a sixth off its time. Each load may use it twice. */
+const WORK_MEM = '64MB';
+
+/** Rows that were written ahead may wait for longer than this between two stretches; the fence makes others wait. */
+const IDLE_TIMEOUT = '30s';
+
+/** Sets them, in an open transaction. */
+export const SET_LIMITS = `select set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true),
+  set_config('work_mem', $3, true), set_config('idle_in_transaction_session_timeout', $4, true)`;
+
+/** The values of `SET_LIMITS`. */
+export function limitsOf(patience: LockPatience): readonly string[] {
+  return [LOCK_TIMEOUT[patience], STATEMENT_TIMEOUT, WORK_MEM, IDLE_TIMEOUT];
+}
