@@ -1,6 +1,6 @@
 /** What a verb works with: each server is connected to when a verb first asks for it, and let go at the end. */
 
-import { Client, Connection } from '@temporalio/client';
+import type { Client, Connection } from '@temporalio/client';
 import { readConfig, type Config } from '../config.ts';
 import { DATASETS } from '../datasets/index.ts';
 import { openDatabase, type Database } from '../postgres/database.ts';
@@ -50,6 +50,8 @@ function openServers(config: Config, closing: (() => Promise<void>)[]): Servers 
       return store;
     }),
     temporal: once(async () => {
+      // Half a second, which a verb that needs no Temporal saves.
+      const { Client, Connection } = await import('@temporalio/client');
       const connection = Connection.lazy({
         ...config.temporal.connectionOptions,
         connectTimeout: TEMPORAL_CONNECT_MS,

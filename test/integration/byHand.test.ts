@@ -65,7 +65,7 @@ describe('what a user starts by hand', function () {
   ] as const) {
     it(`a worker that cannot reach ${what} says so in a line and ends`, async () => {
       const env = { ...world.env, [variable]: value(await closedPort()) };
-      const { status, stderr } = await world.command(['--import', 'tsx', 'src/worker.ts'], env);
+      const { status, stderr } = await world.command(['dist/worker.js'], env);
       assert.equal(status, 1);
       assert.match(stderr, new RegExp(`^tidemark: .*${what}`, 'm'));
       assert.doesNotMatch(stderr, /topsecret|^\s+at /m);
@@ -73,7 +73,7 @@ describe('what a user starts by hand', function () {
   }
 
   it('a worker with a bad environment says every problem at once', async () => {
-    const { status, stderr } = await world.command(['--import', 'tsx', 'src/worker.ts'], { S3_BUCKET: '!' });
+    const { status, stderr } = await world.command(['dist/worker.js'], { S3_BUCKET: '!' });
     assert.equal(status, 1);
     for (const name of ['DATABASE_URL', 'S3_BUCKET', 'AWS_REGION'])
       assert.match(stderr, new RegExp(`- ${name} `));

@@ -159,7 +159,7 @@ describe('tidemark apply-late and reload', function () {
       await tx.query(`select from tickets.dataset_state for update`);
       const child = spawn(
         process.execPath,
-        ['--import', 'tsx', 'src/client.ts', 'apply-late', 'inc', fileName(1), '--reason', 'r', '--yes'],
+        ['dist/client.js', 'apply-late', 'inc', fileName(1), '--reason', 'r', '--yes'],
         { env: { PATH: process.env['PATH'] ?? '', ...world.env }, stdio: 'ignore' },
       );
       await waiting(world);

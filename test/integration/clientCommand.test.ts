@@ -17,7 +17,7 @@ describe('the command line', function () {
 
   /** A command in this world, but for these variables. */
   function type(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Printed> {
-    return world.command(['--import', 'tsx', 'src/client.ts', ...args], { ...world.env, ...env });
+    return world.command(['dist/client.js', ...args], { ...world.env, ...env });
   }
 
   it('names the server that cannot be reached, and where, in one line without a secret', async () => {
@@ -88,7 +88,7 @@ describe('the command line', function () {
   it('says every mistake of the configuration at once, for the worker too', async () => {
     const bad = { DATABASE_URL: '', S3_BUCKET: 'No', AWS_REGION: '', TIDEMARK_HTTP_PORT: 'x' };
     const client = await type(['status'], bad);
-    const worker = await world.command(['--import', 'tsx', 'src/worker.ts'], { ...world.env, ...bad });
+    const worker = await world.command(['dist/worker.js'], { ...world.env, ...bad });
     for (const { status, stdout, stderr } of [client, worker]) {
       assert.deepEqual([status, stdout], [1, '']);
       assert.match(stderr, /^tidemark: The configuration has 4 problems:\n/);
@@ -103,7 +103,7 @@ describe('the command line', function () {
       [{ TEMPORAL_NAMESPACE: 'nope' }, /there is no namespace nope/],
     ] as const;
     for (const [env, message] of cases) {
-      const { status, stderr } = await world.command(['--import', 'tsx', 'src/worker.ts'], {
+      const { status, stderr } = await world.command(['dist/worker.js'], {
         ...world.env,
         ...env,
       });
@@ -159,7 +159,7 @@ describe('the command line', function () {
   });
 
   it('a closed pipe is harmless', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/client.ts', 'status', '--json'], {
+    const child = spawn(process.execPath, ['dist/client.js', 'status', '--json'], {
       env: { PATH: process.env['PATH'] ?? '', ...world.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -31,7 +31,7 @@ describe('tidemark doctor', function () {
   });
 
   async function doctor(env: Env = {}): Promise<{ status: number | null; stderr: string; checks: Check[] }> {
-    const args = ['--import', 'tsx', 'src/client.ts', 'doctor', '--json'];
+    const args = ['dist/client.js', 'doctor', '--json'];
     const { status, stdout, stderr } = await world.command(args, { ...world.env, ...env });
     const { ok, checks } = JSON.parse(stdout) as { ok: boolean; checks: Check[] };
     assert.equal(ok, status === 0);

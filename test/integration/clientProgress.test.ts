@@ -6,7 +6,7 @@ import { hear } from '../support/hush.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-const START = [process.execPath, '--import', 'tsx', 'src/client.ts', 'start', 'inc', '--wait'];
+const START = [process.execPath, 'dist/client.js', 'start', 'inc', '--wait'];
 /** What is said of a file that is read and waits for its dataset. */
 const MERGING = /file 1 of 2 · 2026-03-01T00-02-00\.csv · 0\.5 MiB read, merging · 400 rows/;
 

@@ -134,7 +134,7 @@ watermark: automations/inc/changes/${fileName(2)}
   });
 
   it('Ctrl-C detaches: the run goes on, and how to come back is said', async () => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'src/client.ts', 'start', 'inc', '--wait'], {
+    const child = spawn(process.execPath, ['dist/client.js', 'start', 'inc', '--wait'], {
       env: { PATH: process.env['PATH'] ?? '', ...world.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

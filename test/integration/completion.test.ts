@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { built } from '../support/built.ts';
 
 /** The client with nothing in its environment: a completion needs no configuration. */
 function completion(shell: string): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', 'src/client.ts', 'completion', shell], {
+  return spawnSync(process.execPath, ['dist/client.js', 'completion', shell], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] ?? '' },
   });
@@ -11,6 +12,10 @@ function completion(shell: string): { status: number | null; stdout: string; std
 
 describe('shell completion', function () {
   this.timeout(30_000);
+  before(async function () {
+    this.timeout(120_000);
+    await built();
+  });
 
   it('completes verbs, their verbs, options and datasets in bash', () => {
     const { status, stdout, stderr } = completion('bash');

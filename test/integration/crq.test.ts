@@ -66,7 +66,7 @@ describe('crq beside inc', function () {
       AWS_SECRET_ACCESS_KEY: user.secretAccessKey,
     };
     const type = (...args: string[]): ReturnType<World['command']> =>
-      world.command(['--import', 'tsx', 'src/client.ts', ...args], env);
+      world.command(['dist/client.js', ...args], env);
     assert.deepEqual(
       await world.db.query(`select dataset, enabled from tickets.dataset_status order by dataset`),
       [

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { Client } from 'pg';
 import { startStack, type Stack } from '../../dev/embedded.ts';
+import { built } from '../support/built.ts';
 import { findProgram, TEMPORAL, VERSITYGW } from '../../dev/servers/binaries.ts';
 import { composeEnvironment } from '../support/deployment.ts';
 
@@ -21,7 +22,7 @@ describe('what the compose file’s one-shot services do', function () {
   let programs: string;
 
   before(async () => {
-    stack = await startStack();
+    [stack] = await Promise.all([startStack(), built()]);
     programs = await mkdtemp(join(tmpdir(), 'tidemark-programs-'));
     for (const program of [TEMPORAL, VERSITYGW])
       await symlink(await findProgram(program, stack.surroundings), join(programs, program.name));
@@ -57,7 +58,7 @@ describe('what the compose file’s one-shot services do', function () {
     admin.pathname = '/postgres';
     const roles = join(DOCKER, 'postgres/roles.sql');
     await once('postgres', ['psql', '--no-psqlrc', '-v', 'ON_ERROR_STOP=1', '-f', roles, admin.href]);
-    const migrate = [process.execPath, '--import', 'tsx', 'src/client.ts', 'migrate'];
+    const migrate = [process.execPath, 'dist/client.js', 'migrate'];
     assert.match(await once('migrate', migrate, { DATABASE_URL: await urlOf('migrate') }), /applied 0001_/);
 
     const worker = new Client({ connectionString: await urlOf('worker') });

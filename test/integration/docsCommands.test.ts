@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { Worker } from '@temporalio/worker';
 import { findProgram, TEMPORAL } from '../../dev/servers/binaries.ts';
 import { createActivities } from '../../src/activities/index.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { SHADOWS } from '../../src/datasets/index.ts';
+import { built } from '../support/built.ts';
 import { commandsOf, docsCommands, ELSEWHERE, elsewhere, partsOf } from '../support/docsCommands.ts';
 import { runInShell, SECRET } from '../support/docsShell.ts';
 import { incFile } from '../support/incFile.ts';
@@ -29,7 +28,7 @@ describe('the commands of README and docs', function () {
   let env: Record<string, string>;
 
   before(async () => {
-    await promisify(execFile)('npm', ['run', '--silent', 'build']);
+    await built();
     temporal = await ownTemporal({ ui: false });
     world = await openWorld([inc, ...SHADOWS], temporal.parts);
     worker = await Worker.create({

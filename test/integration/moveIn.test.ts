@@ -23,7 +23,7 @@ describe('moving in from an older loader', function () {
 
   function migrate(...args: string[]): Promise<Printed> {
     const env = { ...world.env, DATABASE_URL: databaseUrl(world.shared.stack, world.name) };
-    return world.command(['--import', 'tsx', 'src/client.ts', 'migrate', ...args], env);
+    return world.command(['dist/client.js', 'migrate', ...args], env);
   }
 
   async function old(...metadata: (object | null)[]): Promise<void> {

@@ -112,8 +112,7 @@ describe('what a role may do', function () {
 
   it('the reader sees status, plan, files and rejects; no value of a row, and writes nothing', async () => {
     const env = await loginOf(world, 'reader');
-    const type = (...args: string[]): Promise<Printed> =>
-      world.command(['--import', 'tsx', 'src/client.ts', ...args], env);
+    const type = (...args: string[]): Promise<Printed> => world.command(['dist/client.js', ...args], env);
     for (const verb of ['status', 'plan', 'files', 'rejects']) {
       const { status, stderr } = await type(verb, 'inc');
       assert.deepEqual([status, stderr], [0, ''], verb);
@@ -133,7 +132,7 @@ describe('what a role may do', function () {
 
   it('a login that is no member is told what to check', async () => {
     const { status, stderr } = await world.command(
-      ['--import', 'tsx', 'src/client.ts', 'status'],
+      ['dist/client.js', 'status'],
       await loginOf(world, undefined),
     );
     assert.equal(status, 1);

@@ -59,14 +59,14 @@ describe('secrets', function () {
     const looking = new AbortController();
     const looks = processList(looking.signal);
     for (const verb of verbs) {
-      const { stdout, stderr } = await world.command(['--import', 'tsx', 'src/client.ts', verb, 'inc'], env);
+      const { stdout, stderr } = await world.command(['dist/client.js', verb, 'inc'], env);
       assert.ok(stdout.length > 0);
       silent(stdout + stderr, verb);
     }
     looking.abort();
     const list = await looks;
-    assert.match(list, /src\/client\.ts\0status/);
-    assert.match(list, /src\/worker\.ts/);
+    assert.match(list, /dist\/client\.js\0status/);
+    assert.match(list, /dist\/worker\.js/);
     silent(list, 'the process list');
     silent(sayable(await run.fetchHistory()), 'the history');
     assert.match(said, /Workflow failed/);
@@ -119,19 +119,19 @@ describe('secrets', function () {
       { TEMPORAL_CONFIG_FILE: profile },
     ];
     const failures: { status: number | null; what: string }[] = [];
-    const client = ['src/client.ts', 'status'];
-    const temporal = ['src/client.ts', 'schedule', 'list'];
+    const client = ['dist/client.js', 'status'];
+    const temporal = ['dist/client.js', 'schedule', 'list'];
     const left = [
       ...broken.flatMap((change) => {
         const isTemporals = Object.keys(change).some((name) => name.startsWith('TEMPORAL'));
-        return [isTemporals ? temporal : client, ['src/worker.ts']].map((args) => ({ args, change }));
+        return [isTemporals ? temporal : client, ['dist/worker.js']].map((args) => ({ args, change }));
       }),
       ...malformed.map((change) => ({ args: client, change })),
     ];
     const tryNext = async (): Promise<void> => {
       for (let next = left.shift(); next; next = left.shift()) {
         const { args, change } = next;
-        const { status, stdout, stderr } = await world.command(['--import', 'tsx', ...args], {
+        const { status, stdout, stderr } = await world.command(args, {
           ...env,
           ...change,
         });

@@ -41,7 +41,7 @@ describe('the Temporal UI, in Chromium', function () {
   /** A scheduled run that loads three files, then one by hand that finds a late, a changed and a poison file. */
   async function prepare(): Promise<void> {
     const owner = { ...world.env, DATABASE_URL: world.ownerUrl };
-    const { stdout } = await world.command(['--import', 'tsx', 'src/client.ts', 'migrate'], owner);
+    const { stdout } = await world.command(['dist/client.js', 'migrate'], owner);
     assert.match(stdout, /\nregistered the search attributes TidemarkDataset, TidemarkWatermark\n$/);
     await world.put(fileName(1), incFile(LARGE));
     await world.put(fileName(3), incFile([{ ticket_id: 'A' }]));

@@ -21,7 +21,7 @@ export async function openDashboard(
 ): Promise<Dashboard> {
   const child: ChildProcess = spawn(
     process.execPath,
-    ['--import', 'tsx', 'src/client.ts', 'dashboard', '--port', '0', '--every', '1', ...args],
+    ['dist/client.js', 'dashboard', '--port', '0', '--every', '1', ...args],
     {
       cwd: fileURLToPath(new URL('../../', import.meta.url)),
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...env },

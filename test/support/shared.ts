@@ -8,6 +8,7 @@ import { startStack, type Stack } from '../../dev/embedded.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
 import { migrate } from '../../src/postgres/migrate.ts';
+import { built } from './built.ts';
 import { quietRuntime } from './runtime.ts';
 
 /** The shared servers and connections. */
@@ -58,6 +59,7 @@ async function start(): Promise<Shared> {
       workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
       logger,
     }),
+    built(),
   ]);
   // The AWS SDK takes endpoint and credentials from the environment.
   Object.assign(process.env, stack.env);

@@ -196,12 +196,12 @@ export class World {
   /** Starts a rebuilder of this world in a process of its own. */
   rebuildProcess(): ChildProcess {
     const DATABASE_URL = rebuilderUrl(this.shared.stack, this.name);
-    return this.workProcess({ ...this.env, DATABASE_URL }, 'src/rebuilder.ts');
+    return this.workProcess({ ...this.env, DATABASE_URL }, 'dist/rebuilder.js');
   }
 
   /** Starts a worker of this world in a process of its own. */
-  workProcess(env = this.env, program = 'src/worker.ts'): ChildProcess {
-    const child = spawn(process.execPath, ['--import', 'tsx', program], this.#spawnOptions(env));
+  workProcess(env = this.env, program = 'dist/worker.js'): ChildProcess {
+    const child = spawn(process.execPath, [program], this.#spawnOptions(env));
     child.stdout?.on('data', (data: Buffer) => hear(data.toString()));
     child.stderr?.on('data', (data: Buffer) => hear(data.toString()));
     this.#processes.push(child);
@@ -238,7 +238,7 @@ export class World {
 
   /** Types a command of the client. */
   async client(...args: string[]): Promise<Printed> {
-    return this.command(['--import', 'tsx', 'src/client.ts', ...args]);
+    return this.command(['dist/client.js', ...args]);
   }
 
   /** Runs node in the project's root, in this world's environment and no other. */

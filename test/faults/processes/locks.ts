@@ -18,6 +18,20 @@ const GIVEN_UP_MS = 90_000;
 
 export const locks: readonly Scenario[] = [
   {
+    title: '55P03: the dataset’s row is held by another session for longer than a load waits',
+    files: FILES,
+    async play(scene) {
+      const held = await scene.hold('lock', '');
+      await scene.work();
+      const run = await scene.start();
+      await held.reached();
+      await lockNotGot(run);
+      await held.release();
+      await scene.finished(run);
+      await scene.isAsUndisturbed();
+    },
+  },
+  {
     title: '55P03: a row of the table is held by another session for longer than a load waits',
     files: FILES,
     async play(scene) {

@@ -59,6 +59,8 @@ export async function holdLoads(input: {
     async reached() {
       let pid = 0;
       await until(REACH_MS, `a load waits at the step ${input.step}`, async () => {
+        // A transaction that has once looked at pg_stat_activity goes on seeing the sessions of that moment.
+        await client.query('select pg_stat_clear_snapshot()');
         const { rows } = await client.query<{ pid: number }>(
           `select pid from pg_locks where locktype = '${waiting}' and not granted
              and pid in (select pid from pg_stat_activity where datname = current_database())`,

@@ -3,6 +3,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { built } from '../built.ts';
 import { hear } from '../hush.ts';
 import { until, within } from './bounds.ts';
 
@@ -13,19 +14,7 @@ const run = promisify(execFile);
 const END_MS = 40_000;
 /** On a machine that does much besides. */
 const START_MS = 60_000;
-const BUILD_MS = 120_000;
 const COMMAND_MS = 60_000;
-
-let building: Promise<unknown> | undefined;
-
-/** Compiles `src/` to `dist/`, once: a worker from the sources would bundle its workflows at each start. */
-export function built(): Promise<unknown> {
-  return (building ??= run('npm', ['run', '--silent', 'build'], { cwd: ROOT, timeout: BUILD_MS }).catch(
-    (error: unknown) => {
-      throw new Error(`the build failed: ${(error as { stdout?: string }).stdout}`, { cause: error });
-    },
-  ));
-}
 
 /** The environment of a child process: a way to programs, and what is given. */
 type Variables = Readonly<Record<string, string>>;

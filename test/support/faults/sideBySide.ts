@@ -2,7 +2,7 @@
 
 import { undisturbedOutcome } from './compare.ts';
 import { longForm, only } from './form.ts';
-import { built } from './processes.ts';
+import { built } from '../built.ts';
 import type { World } from '../world.ts';
 import { Scene, type Scenario } from './scene.ts';
 
