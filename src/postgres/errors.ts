@@ -20,6 +20,7 @@ const UNAVAILABLE_CLASSES = new Set([
 const UNAVAILABLE = new Set([
   '25006', // read_only_sql_transaction: a fail-over left us on a standby
   '25P03', // idle_in_transaction_session_timeout
+  '25P04', // transaction_timeout
   '40003', // statement_completion_unknown
   'XX000', // internal_error: seen on crash recovery
 ]);
@@ -28,6 +29,7 @@ const UNAVAILABLE = new Set([
 const PHRASES_BY_STATE: Readonly<Record<string, string>> = {
   '25006': 'PostgreSQL is read-only here: a standby, or set so',
   '25P03': 'PostgreSQL ended a transaction that was idle for too long',
+  '25P04': 'PostgreSQL ended a transaction that took longer than its transaction_timeout',
   '40001': 'PostgreSQL could not order this transaction among others',
   '40P01': 'PostgreSQL ended a deadlock',
   '53100': 'PostgreSQL has no disk space left',

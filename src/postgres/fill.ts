@@ -13,10 +13,15 @@ import { openCopy } from './copyIn.ts';
 import { identifier } from './identifier.ts';
 import type { Session } from './pool.ts';
 import { targetTable } from './tables.ts';
+import { hasUniqueKeySql } from './uniqueKey.ts';
 import type { Ahead } from './writeAhead.ts';
 
 /** PostgreSQL's epoch, 2000-01-01 00:00 UTC, microseconds. */
 const EPOCH_MICROS = 946_684_800_000_000n;
+
+/** Bits of `pg_trigger.tgtype`, as PostgreSQL's catalog/pg_trigger.h has them: for each row 1, before 2, insert 4. */
+const EVENTS = 1 | 2 | 4;
+const AFTER_EACH_INSERT = 1 | 4;
 
 /** What stands behind a row's line: `source_key`, `loaded_at`. */
 const LINEAGE = { source_key: 'text', source_line: 'bigint', loaded_at: 'timestamp with time zone' };
@@ -36,8 +41,9 @@ export async function openFill(session: Session, dataset: Dataset, key: string):
 }
 
 /**
- * Whether the table is empty, takes rows as they are (no rules, no row security), and has the very types that are sent:
- * in binary, a value for another type would be misread, not cast.
+ * Whether the table is empty, takes rows as they are (no rules, no row security), sees a key that is there already, and has
+ * the very types that are sent: in binary, a value for another type would be misread, not cast. Triggers that fire for each
+ * new row, foreign keys among them, would all fire behind the last one, which may take longer than a COPY may be silent.
  */
 async function canFill(session: Session, dataset: Dataset): Promise<boolean> {
   const types: Record<string, string> = { ...LINEAGE };
@@ -45,6 +51,8 @@ async function canFill(session: Session, dataset: Dataset): Promise<boolean> {
   const [table] = await session.query<{ fit: boolean }>(
     `select c.relkind in ('r', 'p') and not c.relhasrules and not c.relrowsecurity
        and not exists (select from ${targetTable(dataset)})
+       and ${hasUniqueKeySql('c.oid', '$3')}
+       and not exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgtype & ${EVENTS} = ${AFTER_EACH_INSERT})
        and not exists (
          select from unnest($1::text[], $2::text[]) as declared(name, type)
          where not exists (
@@ -54,7 +62,7 @@ async function canFill(session: Session, dataset: Dataset): Promise<boolean> {
          )
        ) as fit
      from pg_class c where c.oid = '${targetTable(dataset)}'::regclass`,
-    [Object.keys(types), Object.values(types)],
+    [Object.keys(types), Object.values(types), dataset.primaryKey],
   );
   return table?.fit ?? false;
 }

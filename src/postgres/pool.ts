@@ -64,6 +64,8 @@ const SESSION = [
   `set tcp_keepalives_count = 3`,
   // The archive removes a source as soon as its commit is answered: an answer that a crash can take back will not do.
   `do $$ begin if current_setting('synchronous_commit') = 'off' then set synchronous_commit = on; end if; end $$`,
+  // A file is read within a transaction, whose length the file decides. Servers before 17 have no such limit.
+  `do $$ begin perform set_config('transaction_timeout', '0', false); exception when others then null; end $$`,
   // A merge whose worker is gone ends within this, not with its statement. Servers on Windows have no such check.
   `do $$ begin perform set_config('client_connection_check_interval', '5s', false); exception when others then null; end $$`,
 ].join(';');

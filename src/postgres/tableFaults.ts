@@ -4,6 +4,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { identifier } from './identifier.ts';
 import type { Queryable } from './queryable.ts';
 import { targetTable } from './tables.ts';
+import { hasUniqueKeySql } from './uniqueKey.ts';
 
 /** What is wrong with a table; a name that PostgreSQL gave may hold anything. */
 export interface TableFault {
@@ -83,7 +84,7 @@ async function readTableState(db: Queryable, dataset: Dataset): Promise<TableSta
        select c.oid, c.relrowsecurity from pg_class c join pg_namespace s on s.oid = c.relnamespace
        where s.nspname = 'tickets' and c.relname = $1
      ), found as (
-       select a.attnum, a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+       select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
          a.attnotnull and not a.atthasdef and a.attidentity = '' as unfilled
        from class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
      ), wanted as (
@@ -93,9 +94,7 @@ async function readTableState(db: Queryable, dataset: Dataset): Promise<TableSta
      select
        (select jsonb_agg(jsonb_build_object('name', w.name, 'wanted', w.type, 'found', f.type) order by w.place)
         from wanted w left join found f using (name)) as columns,
-       exists (select from pg_index i join found f on f.attnum = i.indkey[0]
-         where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indnkeyatts = 1 and i.indpred is null
-           and f.name = $4) as unique,
+       ${hasUniqueKeySql('c.oid', '$4')} as unique,
        (select coalesce(jsonb_agg(f.name), '[]') from found f
         where f.unfilled and f.name not in (select name from wanted)) as unfilled,
        c.relrowsecurity as "rowSecurity"

@@ -4,6 +4,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Queryable } from './queryable.ts';
 import { targetTable } from './tables.ts';
+import { hasUniqueKeySql } from './uniqueKey.ts';
 
 /**
  * Gives an existing table what ours has besides; where each row came from is not known of those that are there.
@@ -38,7 +39,7 @@ export async function takeTable(tx: Queryable, dataset: Dataset): Promise<boolea
 /** What a load would fail at: $1 table, $2 columns, $3 their types, $4 the primary key. */
 const MISFITS = `
 with actual as (
-  select attname::text as name, format_type(atttypid, null) as type, attnum as place,
+  select attname::text as name, format_type(atttypid, null) as type,
     attnotnull and not atthasdef and attidentity = '' and attgenerated = '' as demanded
   from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped
 ), misfits as (
@@ -53,9 +54,7 @@ with actual as (
     select from actual
     where demanded and name <> all($2::text[]) and name not in ('source_key', 'source_line', 'loaded_at'))
 ), key as (
-  select 4 as rank, $4 || ' has no unique index of its own' as what where not exists (
-    select from pg_index i join actual a on a.place = i.indkey[0] and a.name = $4
-    where i.indrelid = $1::regclass and i.indisunique and i.indnatts = 1 and i.indpred is null and i.indimmediate)
+  select 4 as rank, $4 || ' has no unique index of its own' as what where not ${hasUniqueKeySql('$1::regclass', '$4')}
 )
 select coalesce(array_agg(what order by rank, what), '{}') as misfits
 from (select * from misfits union all select * from key) m`;

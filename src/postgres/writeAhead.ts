@@ -44,8 +44,9 @@ export interface AheadEnd {
 /** Whether a failure says nothing of the file: staged, and merged with what is stored, it may well load. */
 export function isAheadFailure(error: unknown): boolean {
   const code = error instanceof TidemarkFailure ? error.details.code : undefined;
-  // Constraints; what a COPY into the table cannot do. All else is the same when staged.
-  return code !== undefined && /^(23|0A|42)/.test(code);
+  // Constraints; what a COPY into the table cannot do; rows that come too slowly for an open transaction (25P03), which a COPY
+  // into staging waits for. All else is the same when staged.
+  return code !== undefined && /^(23|0A|42|25P03)/.test(code);
 }
 
 /**

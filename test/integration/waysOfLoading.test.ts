@@ -8,7 +8,8 @@ import { CopyBlock } from '../../src/rows/copyBlock.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
 import { openFill } from '../../src/postgres/fill.ts';
-import { type Ahead, beginAhead } from '../../src/postgres/writeAhead.ts';
+import { fromPostgres } from '../../src/postgres/errors.ts';
+import { type Ahead, beginAhead, isAheadFailure } from '../../src/postgres/writeAhead.ts';
 import { TidemarkFailure } from '../../src/domain/failures.ts';
 import type { Session } from '../../src/postgres/pool.ts';
 import type { ObjectStore } from '../../src/s3/objectStore.ts';
@@ -60,6 +61,25 @@ describe('a large file', function () {
     const result = await load(`${baseline}${again}\n`);
     assert.equal(result.outcome === 'applied' && result.counts.superseded, 1);
     assert.deepEqual(await writes(world), ['insert']);
+  });
+
+  it('is not copied straight into a table without its primary key: nobody would see a key that it repeats', async () => {
+    await world.db.query('alter table tickets.inc drop constraint inc_pkey');
+    const twice = incFile([{ ticket_id: 'A' }, { ticket_id: 'A' }]);
+    await assert.rejects(world.putAndLoad(fileName(0), twice), {
+      kind: 'PostgresRefused',
+      details: { dataset: 'inc', key: inc.changesPrefix + fileName(0), code: '42P10' },
+    });
+    assert.deepEqual(await world.db.query('select from tickets.inc'), []);
+  });
+
+  it('is not copied straight into a table with a trigger for each new row, all of which would fire at its end', async () => {
+    await world.db.query(
+      `create function public.nothing() returns trigger language plpgsql as 'begin return null; end';
+       create trigger each after insert on tickets.inc for each row execute function public.nothing()`,
+    );
+    await load(baseline);
+    assert.deepEqual([...new Set(await writes(world))], ['insert']);
   });
 
   it('goes into a table of other types as a cast has it', async () => {
@@ -189,6 +209,11 @@ describe('a large file', function () {
 });
 
 describe('rows that are written ahead of the fence', () => {
+  it('are staged where they came too slowly for that', () => {
+    assert.equal(isAheadFailure(fromPostgres({ code: '25P03' })), true);
+    assert.equal(isAheadFailure(fromPostgres({ code: '57P01' })), false);
+  });
+
   let world: World;
   beforeEach(async () => {
     world = await openWorld();
@@ -200,6 +225,14 @@ describe('rows that are written ahead of the fence', () => {
     await begin(session);
     return openFill(session, inc, 'key');
   };
+
+  it('take as long as the file does, whatever limit the database gives its transactions', async () => {
+    await world.shared.admin.unsafe(`alter database ${world.name} set transaction_timeout = '1s'`);
+    const [limit] = await world.deps.pool.withSession(undefined, (session) =>
+      session.query(`select current_setting('transaction_timeout') as limit`),
+    );
+    assert.deepEqual(limit, { limit: '0' });
+  });
 
   for (const where of ['in a COPY', 'between two stretches'] as const) {
     it(`and go no further (${where}) are ended by the one that waits for them`, async () => {

@@ -8,6 +8,7 @@ describe('failures of PostgreSQL', () => {
     [undefined, 'PostgresUnavailable'],
     ['57P01', 'PostgresUnavailable'],
     ['25006', 'PostgresUnavailable'],
+    ['25P04', 'PostgresUnavailable'],
     ['55P03', 'PostgresBusy'],
     ['22P02', 'ValueRefused'],
     ['23505', 'ValueRefused'],

@@ -188,13 +188,12 @@ async function checkSettings(
 ): Promise<void> {
   const before = findings.list.length;
   const check = 'postgres.settings';
-  const limits = ['statement_timeout', 'transaction_timeout'];
-  const settings = await readSettings(session, [...limits, 'fsync', 'full_page_writes']);
-  for (const name of limits) {
-    const ms = Number(settings.get(name) ?? 0);
-    if (ms === 0 || ms >= LONGEST_MS) continue;
-    const mend = `alter role "${facts.user.replaceAll('"', '""')}" set ${name} = 0;`;
-    findings.add(check, 'warning', `${name} is ${ms / 1000} s: it ends the load of a large file`, mend);
+  const settings = await readSettings(session, ['statement_timeout', 'fsync', 'full_page_writes']);
+  const ms = Number(settings.get('statement_timeout') ?? 0);
+  if (ms > 0 && ms < LONGEST_MS) {
+    const what = `statement_timeout is ${ms / 1000} s: it ends the load of a large file`;
+    const mend = `alter role "${facts.user.replaceAll('"', '""')}" set statement_timeout = 0;`;
+    findings.add(check, 'warning', what, mend);
   }
   for (const name of ['fsync', 'full_page_writes']) {
     if (settings.get(name) !== 'off') continue;
