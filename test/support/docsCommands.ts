@@ -54,7 +54,7 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'tidemark rebuild ': 'needs a rebuilder; test/integration/rebuild.test.ts',
   'npm run worker': 'runs until it is ended; test/integration/drain.test.ts',
   'FAULTS_SECONDS=600 ': 'test/faults, for ten minutes',
-  'TIDEMARK_FUZZ_SEED=7 ': 'test/faults/input/fuzz.test.ts, for ten minutes',
+  'TIDEMARK_FUZZ_SEED=7 ': 'test/fuzz/fuzz.test.ts, for ten minutes',
   'npx mocha test/replay/replay.test.ts': 'test/replay/replay.test.ts, part of this suite',
   'export ': "the reader's own servers",
   'alias tidemark=': 'this test has the same as a function',

@@ -11,7 +11,7 @@ import { atS3, haunted } from './zombies.ts';
 const FILES = backlogOf({ files: 3, large: [0] });
 const FIRST = `changes/${fileName(0)}`;
 
-const REACH_MS = 60_000;
+const REACH_MS = 120_000;
 /** A session that has copied rows into the table itself, and waits for more. */
 const FILLING = `application_name = 'tidemark' and wait_event = 'ClientRead' and query like 'copy tickets.%'`;
 

@@ -10,7 +10,7 @@ import type { Scenario, Scene } from '../../support/faults/scene.ts';
 import { fileName } from '../../support/incFile.ts';
 
 const COMMIT_MS = 10_000;
-const REACH_MS = 60_000;
+const REACH_MS = 120_000;
 
 /** A small baseline, a large delta, two small ones. */
 const FILES = backlogOf({ files: 4, large: [1] });

@@ -12,7 +12,7 @@ import { fileName } from '../../support/incFile.ts';
 const FILES = backlogOf({ files: 4, large: [1] });
 const LARGE = fileName(1);
 
-const REACH_MS = 60_000;
+const REACH_MS = 120_000;
 /** A load waits for 30 s. */
 const GIVEN_UP_MS = 90_000;
 

@@ -13,7 +13,7 @@ const FEW = backlogOf({ files: 4, large: [1] });
 const LARGE = fileName(1);
 const SMALL = fileName(3);
 
-const REACH_MS = 60_000;
+const REACH_MS = 120_000;
 /** Longer than a workflow task (10 s) and a heartbeat (30 s) may take. */
 const UNREACHABLE_MS = 65_000;
 /** Outages come when so many files are applied. */

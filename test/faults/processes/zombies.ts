@@ -13,7 +13,7 @@ const FILES = backlogOf({ files: 4, large: [1] });
 const LARGE = fileName(1);
 const SMALL = fileName(3);
 
-const REACH_MS = 60_000;
+const REACH_MS = 120_000;
 /** A zombie hears with its first heartbeat that it is not wanted, or goes on to its end. */
 const CALM_MS = 30_000;
 

@@ -5,7 +5,7 @@ import { until } from './bounds.ts';
 
 /** The advisory lock that a held load waits for. */
 const LOCK = 7_001;
-const REACH_MS = 60_000;
+const REACH_MS = 120_000;
 
 /**
  * Where a load is held: waiting for the dataset's row; writing its first row into the table; with its ledger row written and not committed; in its COMMIT; or

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 /** The shutdown grace of a worker is 20 s. */
 const END_MS = 40_000;
 /** On a machine that does much besides. */
-const START_MS = 60_000;
+const START_MS = 120_000;
 const COMMAND_MS = 60_000;
 
 /** The environment of a child process: a way to programs, and what is given. */

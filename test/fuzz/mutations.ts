@@ -1,9 +1,9 @@
 /** Change files as no exporter should write them: good ones, spoilt in every way that bytes can be. */
 
 import fc from 'fast-check';
-import type { Dataset } from '../../../src/datasets/dataset.ts';
-import { changeFile, goodValue } from '../../support/arbitraryFile.ts';
-import { fileColumns } from '../../support/reading.ts';
+import type { Dataset } from '../../src/datasets/dataset.ts';
+import { changeFile, goodValue } from '../support/arbitraryFile.ts';
+import { fileColumns } from '../support/reading.ts';
 
 /** A file, and what was done to it. */
 export interface Mutant {

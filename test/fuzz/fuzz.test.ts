@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { inc } from '../../../src/datasets/inc.ts';
-import { openWorld, type World } from '../../support/world.ts';
+import { inc } from '../../src/datasets/inc.ts';
+import { openWorld, type World } from '../support/world.ts';
 import { Lane, openLane, shelfOf, type Outcomes } from './lane.ts';
 import { mutant } from './mutations.ts';
 
 /**
  * The bounded form: 10,000 files of this seed, the same in every run of the suite. The long form takes any seed, and goes
- * on for so many seconds: `TIDEMARK_FUZZ_SEED=… TIDEMARK_FUZZ_SECONDS=3600 npx mocha test/faults/input/fuzz.test.ts`.
+ * on for so many seconds: `TIDEMARK_FUZZ_SEED=… TIDEMARK_FUZZ_SECONDS=3600 npx mocha test/fuzz/fuzz.test.ts`.
  * A failure names the file by seed, batch and place in it, so that the same seed finds it again.
  */
 const SEED = Number(process.env['TIDEMARK_FUZZ_SEED'] ?? 20_260_622);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { inc } from '../../../src/datasets/inc.ts';
-import { loadFile } from '../../../src/activities/loadFile.ts';
-import type { ObjectStore } from '../../../src/s3/objectStore.ts';
-import { fileName, INC_COLUMNS } from '../../support/incFile.ts';
-import { openWorld, type World } from '../../support/world.ts';
+import { inc } from '../../src/datasets/inc.ts';
+import { loadFile } from '../../src/activities/loadFile.ts';
+import type { ObjectStore } from '../../src/s3/objectStore.ts';
+import { fileName, INC_COLUMNS } from '../support/incFile.ts';
+import { openWorld, type World } from '../support/world.ts';
 
 const MIB = 1024 ** 2;
 const CHUNK = 64 * 1024;

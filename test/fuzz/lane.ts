@@ -2,20 +2,20 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import type { Deps } from '../../../src/activities/deps.ts';
-import { loadFile } from '../../../src/activities/loadFile.ts';
-import { loadSmallFiles } from '../../../src/activities/loadSmallFiles.ts';
-import type { LoadFileResult } from '../../../src/activities/interface.ts';
-import type { Dataset } from '../../../src/datasets/dataset.ts';
-import { inc } from '../../../src/datasets/inc.ts';
-import { TidemarkFailure, type FailureDetails } from '../../../src/domain/failures.ts';
-import { ensureDatasetState } from '../../../src/postgres/ledger.ts';
-import { recordSkip } from '../../../src/postgres/skip.ts';
-import type { ObjectStore } from '../../../src/s3/objectStore.ts';
-import { naiveReading, type NaiveReading, type NaiveRow } from '../../support/naiveReading.ts';
-import { cut } from '../../support/reading.ts';
-import { readTable, type TableRows } from '../../support/tables.ts';
-import type { World } from '../../support/world.ts';
+import type { Deps } from '../../src/activities/deps.ts';
+import { loadFile } from '../../src/activities/loadFile.ts';
+import { loadSmallFiles } from '../../src/activities/loadSmallFiles.ts';
+import type { LoadFileResult } from '../../src/activities/interface.ts';
+import type { Dataset } from '../../src/datasets/dataset.ts';
+import { inc } from '../../src/datasets/inc.ts';
+import { TidemarkFailure, type FailureDetails } from '../../src/domain/failures.ts';
+import { ensureDatasetState } from '../../src/postgres/ledger.ts';
+import { recordSkip } from '../../src/postgres/skip.ts';
+import type { ObjectStore } from '../../src/s3/objectStore.ts';
+import { naiveReading, type NaiveReading, type NaiveRow } from '../support/naiveReading.ts';
+import { cut } from '../support/reading.ts';
+import { readTable, type TableRows } from '../support/tables.ts';
+import type { World } from '../support/world.ts';
 import type { Mutant } from './mutations.ts';
 
 /** As the product has it: larger files go one by one. */
