@@ -29,6 +29,10 @@ const LOADER = 'loader';
 /** What the rebuilder logs in as: it has the rights of `tidemark_rebuilder` and no others. */
 const REBUILDER = 'rebuilder';
 
+/** The major version of PostgreSQL that the suite runs on: `TEST_POSTGRES=15 npm test`. */
+const POSTGRES =
+  process.env['TEST_POSTGRES'] === undefined ? undefined : versionOf(process.env['TEST_POSTGRES']);
+
 let starting: Promise<Shared> | undefined;
 
 /** The shared stack, started by the first who asks. */
@@ -51,10 +55,16 @@ export function sharedOrUndefined(): Promise<Shared> | undefined {
   return starting;
 }
 
+function versionOf(text: string): 15 | 16 | 17 | 18 {
+  const version = ([15, 16, 17, 18] as const).find((known) => String(known) === text);
+  if (version === undefined) throw new Error('TEST_POSTGRES is 15, 16, 17 or 18');
+  return version;
+}
+
 async function start(): Promise<Shared> {
   const logger = quietRuntime();
   const [stack, bundle] = await Promise.all([
-    startStack(),
+    startStack(POSTGRES === undefined ? {} : { postgres: { version: POSTGRES } }),
     bundleWorkflowCode({
       workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
       logger,
