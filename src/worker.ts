@@ -12,6 +12,7 @@ import { startMonitoring, type Monitoring } from './monitoring/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
 import { slotsOf } from './domain/slots.ts';
 import { readServerFacts, roomOf } from './postgres/inspect.ts';
+import { noteSettings } from './postgres/ledger.ts';
 import { createPool, type Pool } from './postgres/pool.ts';
 import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
 import { readTableFaults } from './postgres/tableFaults.ts';
@@ -68,6 +69,7 @@ async function workMonitored(
   try {
     await warnOfFewConnections(pool, config);
     await tellOfTables(pool);
+    await noteSettings(pool, DATASETS);
     for (const { changesPrefix } of ENABLED) await store.check({ prefix: changesPrefix });
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;

@@ -32,7 +32,7 @@ export async function listFiles(
     const page = await listOnce(deps, dataset, { after, limit: input.limit }, signal);
     if (after === undefined) await checkArchive({ store, db: pool }, dataset, page.watermark, signal);
     const states = await compareChanged(deps, dataset, page.states, signal);
-    seen = summarise(seen, states);
+    seen = summarise(seen, states, dataset.latePolicy);
     const files = states.flatMap((file) => toListedFile(dataset, file));
     after = page.next;
     if (files.length === 0 && after !== undefined && Date.now() < deadline) continue;

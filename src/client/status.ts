@@ -111,7 +111,7 @@ export async function look(
   for (const failure of failures) if (!newest.has(failure.key)) newest.set(failure.key, failure);
   const mended = new Set<string>();
   for await (const { files } of listLive(servers, dataset)) {
-    seen = summarise(seen, files);
+    seen = summarise(seen, files, dataset.latePolicy);
     for (const file of files) if (isMended(file)) mended.add(file.key);
   }
   return { seen, failed: [...newest.values()].filter(({ key }) => !mended.has(key)) };

@@ -8,7 +8,7 @@ export interface DatasetWatch {
   readonly enabled: boolean;
   /** Since the export of the newest applied file started; `null` before the first. */
   readonly freshness: number | null;
-  /** Since the last listing; `null` before the first. */
+  /** Since the last listing, or the last file that was applied: a long run lists and then applies; `null` before the first. */
   readonly checkAge: number | null;
   /** When that was. */
   readonly checkedAt: Date | null;

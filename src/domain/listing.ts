@@ -38,16 +38,20 @@ export const NOTHING_SEEN: ListingSummary = {
   ignored: 0,
 };
 
-/** Adds a page to what was seen. */
-export function summarise(seen: ListingSummary, files: readonly ClassifiedFile[]): ListingSummary {
+/** Adds a page to what was seen. @param latePolicy of the dataset: late files that are applied wait like any other */
+export function summarise(
+  seen: ListingSummary,
+  files: readonly ClassifiedFile[],
+  latePolicy: 'hold' | 'apply',
+): ListingSummary {
   const add = (list: KeyList, ...states: FileState[]): KeyList => {
     const keys = files.filter((file) => states.includes(file.state)).map((file) => file.key);
     return addKeys(list, keys);
   };
   const count = (state: FileState): number => files.filter((file) => file.state === state).length;
   return {
-    pending: add(seen.pending, 'pending', 'settling'),
-    late: add(seen.late, 'late'),
+    pending: add(seen.pending, 'pending', 'settling', ...(latePolicy === 'apply' ? ['late' as const] : [])),
+    late: latePolicy === 'apply' ? seen.late : add(seen.late, 'late'),
     changed: add(seen.changed, 'changed'),
     future: add(seen.future, 'future'),
     failed: add(seen.failed, 'failed', 'vanished'),

@@ -36,8 +36,9 @@ export const DELIVERY: DeliveryLimits = {
   atOnce: 20,
 };
 
-/** What became of an attempt. */
-export type Delivery = 'delivered' | 'failed' | 'given up';
+/** What may become of an attempt. */
+export const DELIVERIES = ['delivered', 'failed', 'given up'] as const;
+export type Delivery = (typeof DELIVERIES)[number];
 
 /** Sends what is due, up to the first that is not taken. */
 export async function deliverDue(

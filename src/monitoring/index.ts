@@ -10,6 +10,7 @@ import { createPool, POOL_LIMITS, type Pool } from '../postgres/pool.ts';
 import { readWatch } from '../postgres/watch.ts';
 import { countUndelivered } from '../postgres/webhook.ts';
 import { startAlerting } from './alerting.ts';
+import { DELIVERIES } from './deliver.ts';
 import { healthz, readyz, type Health } from './health.ts';
 import { listen, type HttpEndpoint } from './http.ts';
 import { createMetrics, type Metrics } from './scrape.ts';
@@ -92,6 +93,8 @@ function alertingOf(input: {
     labelNames: ['outcome'] as const,
     registers: metrics ? [metrics.registry] : [],
   });
+  // From 0 on: Prometheus takes no increase from a series that begins with 1.
+  for (const outcome of DELIVERIES) deliveries.inc({ outcome }, 0);
   const limits = { ...ALERT_LIMITS, silentAfter: webhook.silentAfter };
   return startAlerting({ pool, datasets, limits, webhook, log, deliveries });
 }

@@ -69,10 +69,13 @@ function stateGauges(registry: Registry) {
       enabled: of('dataset_enabled', 'Whether the dataset has a Schedule.'),
       rows: of('dataset_rows', 'Rows that loads have inserted.'),
       freshness: of('freshness_seconds', 'Since the export of the newest applied file started.'),
-      checkAge: of('last_check_age_seconds', 'Since the last listing of the bucket.'),
+      checkAge: of(
+        'last_check_age_seconds',
+        'Since the last listing of the bucket, or the last file that was applied.',
+      ),
       missedChecks: of(
         'missed_checks',
-        'Times of the schedule since the last listing, up to 100; 100: none yet.',
+        'Times of the schedule since the last listing or applied file, up to 100; 100: none yet.',
       ),
       files: of(
         'files',

@@ -233,6 +233,36 @@ export async function noteListing(
   );
 }
 
+/**
+ * Notes which datasets are switched on, and which archive, as their definitions have it: monitoring asks PostgreSQL, and
+ * nobody lists a dataset that is switched off. A row that a load holds is left, its own run having noted it.
+ */
+export async function noteSettings(
+  db: Queryable,
+  datasets: readonly { readonly name: string; readonly enabled: boolean; readonly archive: boolean }[],
+): Promise<void> {
+  const columns = [
+    datasets.map(({ name }) => name),
+    datasets.map(({ enabled }) => enabled),
+    datasets.map(({ archive }) => archive),
+  ];
+  await db.query(
+    `insert into tickets.dataset_state (dataset) select unnest($1::text[]) on conflict do nothing`,
+    columns.slice(0, 1),
+  );
+  await db.query(
+    `with defined as (select * from unnest($1::text[], $2::boolean[], $3::boolean[]) as d(dataset, enabled, archives)),
+     free as (
+       select dataset from tickets.dataset_state join defined d using (dataset)
+       where (dataset_state.enabled, dataset_state.archives) is distinct from (d.enabled, d.archives)
+       for no key update of dataset_state skip locked
+     )
+     update tickets.dataset_state s set enabled = d.enabled, archives = d.archives
+     from free join defined d using (dataset) where s.dataset = free.dataset`,
+    columns,
+  );
+}
+
 /** Makes sure that a dataset has the row that its loads lock. */
 export async function ensureDatasetState(db: Queryable, dataset: string): Promise<void> {
   await db.query(`insert into tickets.dataset_state (dataset) values ($1) on conflict do nothing`, [dataset]);

@@ -10,8 +10,8 @@ export function readWatch(db: Queryable, datasets: readonly string[]): Promise<D
 
 const WATCH = `
 select d.dataset, d.enabled, d.freshness_seconds as freshness, d.rows::float8 as rows,
-  d.last_checked_at as "checkedAt",
-  extract(epoch from clock_timestamp() - d.last_checked_at)::float8 as "checkAge",
+  greatest(d.last_checked_at, d.last_applied_at) as "checkedAt",
+  extract(epoch from clock_timestamp() - greatest(d.last_checked_at, d.last_applied_at))::float8 as "checkAge",
   d.pending_total::float8 as pending,
   jsonb_build_object('keys', d.late, 'total', d.late_total) as late,
   jsonb_build_object('keys', d.changed, 'total', d.changed_total) as changed,

@@ -6,6 +6,22 @@ import { openWorld } from '../support/world.ts';
 describe('a worker that starts', function () {
   this.timeout(90_000);
 
+  it('notes which datasets are switched on, also of those that nobody lists any more', async () => {
+    const world = await openWorld();
+    await world.db.query(`update tickets.dataset_state set enabled = dataset <> 'inc', archives = false`);
+    const worker = await WorkerProcess.start(world.env);
+    await worker.works();
+    assert.deepEqual(
+      await world.db.query('select dataset, enabled, archives from tickets.dataset_state order by dataset'),
+      [
+        { dataset: 'crq', enabled: false, archives: true },
+        { dataset: 'inc', enabled: true, archives: true },
+      ],
+    );
+    await worker.end();
+    await world.close();
+  });
+
   it('says what its table lacks, and the SQL that mends it; mended, its files are loaded', async () => {
     const world = await openWorld();
     await world.db.query('alter table tickets.inc drop column mttr');

@@ -120,18 +120,22 @@ describe('a listing’s summary', () => {
 
   it('adds pages up', () => {
     const file = { key: 'k', size: 1, etag: 'e' };
-    const once = summarise(NOTHING_SEEN, [
+    const first = [
       { ...file, state: 'late' },
       { ...file, state: 'ignored' },
-    ]);
-    const twice = summarise(once, [
+    ] as const;
+    const second = [
       { ...file, state: 'settling' },
       { ...file, state: 'vanished' },
-    ]);
+    ] as const;
+    const twice = summarise(summarise(NOTHING_SEEN, first, 'hold'), second, 'hold');
     assert.deepEqual(
       [twice.late.total, twice.ignored, twice.pending.total, twice.failed.total],
       [1, 1, 1, 1],
     );
+    // Nobody has to decide about a late file that is applied anyway.
+    const applying = summarise(NOTHING_SEEN, first, 'apply');
+    assert.deepEqual([applying.late.total, applying.pending.total], [0, 1]);
   });
 });
 

@@ -1,8 +1,10 @@
 /** What is wrong with a dataset, the worst first, and what to type. */
 
 import type { OpenFailure } from '../../postgres/status.ts';
+import { ALERT_LIMITS } from '../../domain/alerts.ts';
+import { missedChecks } from '../../monitoring/missedChecks.ts';
 import { ago, counted } from '../terminal.ts';
-import type { DatasetView } from './snapshot.ts';
+import type { DatasetView, Ledger } from './snapshot.ts';
 
 /** Something that needs a person. */
 export interface Concern {
@@ -20,12 +22,17 @@ export interface Concern {
 /** Keys shown of each concern. */
 const MAX_SHOWN = 5;
 
-/** A Schedule looks every 5 minutes by default: after three of them something is wrong. */
-const UNCHECKED_SECONDS = 15 * 60;
-
 /** All that needs a person, the worst first. */
 export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
-  return [...refusals(view), ...listed(view), ...unattended(view, now), ...truncation(view)];
+  const unchecked = isUnchecked(view, now);
+  return [
+    ...refusals(view),
+    ...silence(view, now, unchecked),
+    ...listed(view),
+    ...(unchecked ? [unattended(view, now)] : []),
+    ...unarchived(view, now),
+    ...truncation(view),
+  ];
 }
 
 function refusals({ dataset, listing }: DatasetView): readonly Concern[] {
@@ -93,37 +100,72 @@ function listed({ dataset, listing }: DatasetView): readonly Concern[] {
   ];
 }
 
-/** Nobody looks, or what is left to do is not done. */
-function unattended({ dataset, ledger, listing }: DatasetView, now: number): readonly Concern[] {
-  if (!dataset.enabled || !ledger.value) return [];
-  const { status } = ledger.value;
-  const checked = status?.lastCheckedAt?.getTime();
+/** Whether the Schedule came round three times, and nobody looked or applied anything, as the alert has it. */
+function isUnchecked({ dataset, ledger }: DatasetView, now: number): boolean {
+  if (!dataset.enabled || !ledger.value) return false;
+  return missedChecks(dataset, lookedAt(ledger.value), new Date(now)) >= ALERT_LIMITS.missedChecks;
+}
+
+/** When a run last listed, or applied what it had listed. */
+function lookedAt({ status }: Ledger): Date | null {
+  const times = [status?.lastCheckedAt, status?.lastAppliedAt].map((time) => time?.getTime() ?? 0);
+  const newest = Math.max(...times);
+  return newest === 0 ? null : new Date(newest);
+}
+
+function unattended({ dataset, ledger, listing }: DatasetView, now: number): Concern {
+  const looked = ledger.value && lookedAt(ledger.value);
   const waiting = listing.value?.seen.pending.total ?? 0;
-  const found: Concern[] = [];
-  if (checked === undefined || (now - checked) / 1000 > UNCHECKED_SECONDS) {
-    found.push({
-      level: 'warn',
-      title:
-        checked === undefined
-          ? `no run has looked at ${dataset.name} yet`
-          : `no run has looked for ${ago((now - checked) / 1000)}`,
-      advice: `${waiting > 0 ? `${counted(waiting, 'file')} waiting. ` : ''}See that a worker is up and the Schedule is not paused:`,
+  return {
+    level: 'warn',
+    title: looked
+      ? `no run has looked for ${ago((now - looked.getTime()) / 1000)}`
+      : `no run has looked at ${dataset.name} yet`,
+    advice: `${waiting > 0 ? `${counted(waiting, 'file')} waiting. ` : ''}See that a worker is up and the Schedule is not paused:`,
+    keys: [],
+    command: 'tidemark schedule list',
+  };
+}
+
+/** Nothing new is applied: the data are stale, or the exporter, which is looked at in vain, is silent. */
+function silence(
+  { dataset, ledger, listing }: DatasetView,
+  now: number,
+  unchecked: boolean,
+): readonly Concern[] {
+  const freshness = ledger.value?.status?.freshnessSeconds;
+  if (!dataset.enabled || freshness == null) return [];
+  const age = freshness + (ledger.at === undefined ? 0 : (now - ledger.at) / 1000);
+  const { silentAfter } = ALERT_LIMITS;
+  const idle = listing.value?.seen.pending.total === 0 && listing.value.failed.length === 0;
+  const silent = idle && !unchecked;
+  if (age <= (silent ? silentAfter : 2 * silentAfter)) return [];
+  return [
+    {
+      level: age > 2 * silentAfter ? 'bad' : 'warn',
+      title: `the newest applied export is ${ago(age)} old`,
+      advice: silent
+        ? 'Runs look, and nothing new is there: see that the exporter runs.'
+        : 'Files wait, or nobody looks: what else is said here comes first.',
       keys: [],
-      command: 'tidemark schedule list',
-    });
-  }
-  const debt = status?.archiveDebt ?? 0;
-  if (debt > 0 && !isUnderWay(ledger.value.deeds[0]?.importedAt, now)) {
-    found.push({
+    },
+  ];
+}
+
+/** What is left to do is not done. */
+function unarchived({ dataset, ledger }: DatasetView, now: number): readonly Concern[] {
+  const debt = ledger.value?.status?.archiveDebt ?? 0;
+  if (!dataset.enabled || debt === 0 || isUnderWay(ledger.value?.deeds[0]?.importedAt, now)) return [];
+  return [
+    {
       level: 'warn',
       title: `${counted(debt, 'applied file')} not archived`,
       advice:
         'Their rows are in the table; only the move is due. A run retries it and says what is in the way:',
       keys: [],
       command: `tidemark start ${dataset.name} --wait`,
-    });
-  }
-  return found;
+    },
+  ];
 }
 
 /** A file is archived while the next one loads: just after a load some debt is the normal course. */

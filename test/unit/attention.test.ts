@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { concernsOf } from '../../src/client/dashboard/attention.ts';
+import type { DatasetView } from '../../src/client/dashboard/snapshot.ts';
+import type { Dataset } from '../../src/datasets/dataset.ts';
+import { inc } from '../../src/datasets/inc.ts';
+import { NOTHING_SEEN, type ListingSummary } from '../../src/domain/listing.ts';
+import type { OpenFailure, DatasetStatus } from '../../src/postgres/status.ts';
+
+const NOW = Date.UTC(2026, 5, 22, 12, 0, 30);
+const MINUTE = 60_000;
+
+/** A dataset with which nothing is wrong, but for what is given. */
+function view(input: {
+  readonly dataset?: Partial<Dataset>;
+  readonly status?: Partial<DatasetStatus>;
+  readonly seen?: Partial<ListingSummary>;
+  readonly failed?: readonly Partial<OpenFailure>[];
+}): DatasetView {
+  const status: DatasetStatus = {
+    watermark: 'k',
+    lastAppliedAt: new Date(NOW - 30 * MINUTE),
+    lastCheckedAt: new Date(NOW - MINUTE),
+    freshnessSeconds: 1_800,
+    rows: 1,
+    archiveDebt: 0,
+    truncated: false,
+    looksLikeBaseline: null,
+    ...input.status,
+  };
+  const failed = (input.failed ?? []).map((failure) => ({
+    key: 'changes/k.csv',
+    etag: 'e',
+    kind: 'RowsRejected',
+    line: 2,
+    column: 'mttr',
+    since: new Date(NOW),
+    ...failure,
+  }));
+  return {
+    dataset: { ...inc, enabled: true, ...input.dataset },
+    ledger: { value: { status, deeds: [], rejects: [] }, at: NOW },
+    listing: { value: { seen: { ...NOTHING_SEEN, ...input.seen }, failed }, at: NOW },
+  };
+}
+
+const some = { total: 1, keys: ['changes/2026-06-22T11-00-00.csv'] };
+const hours = (n: number): number => n * 3_600;
+
+describe('what needs a person, on the page', () => {
+  const cases: readonly (readonly [string, DatasetView, string | undefined])[] = [
+    ['nothing', view({}), undefined],
+    ['a refused file', view({ failed: [{}] }), 'bad: 1 file refused: inc stops at k.csv'],
+    [
+      'a vanished file',
+      view({ failed: [{ kind: 'FileVanished' }] }),
+      'bad: 1 file missing: inc stops at k.csv',
+    ],
+    ['a changed file', view({ seen: { changed: some } }), 'warn: 1 file changed after it was applied'],
+    ['a late file', view({ seen: { late: some } }), 'warn: 1 file late'],
+    ['a file from the future', view({ seen: { future: some } }), 'warn: 1 file from the future'],
+    ['archive debt', view({ status: { archiveDebt: 2 } }), 'warn: 2 applied files not archived'],
+    ['a truncated export', view({ status: { truncated: true } }), 'warn: the export was cut short'],
+    [
+      'three times of the schedule without a look',
+      view({ status: { lastCheckedAt: new Date(NOW - 16 * MINUTE) } }),
+      'warn: no run has looked for 16 min',
+    ],
+    [
+      'a long load, which looks at nothing else',
+      view({
+        status: { lastCheckedAt: new Date(NOW - 40 * MINUTE), lastAppliedAt: new Date(NOW - 2 * MINUTE) },
+      }),
+      undefined,
+    ],
+    [
+      'a dataset that is looked at once an hour, 45 minutes later',
+      view({
+        dataset: { cron: '0 * * * *' },
+        status: { lastCheckedAt: new Date(NOW - 45 * MINUTE) },
+      }),
+      undefined,
+    ],
+    [
+      'an exporter that has been silent for an hour',
+      view({ status: { freshnessSeconds: hours(1.5) } }),
+      'warn: the newest applied export is 90 min old',
+    ],
+    [
+      'files that wait for an hour, within which they may well be loaded',
+      view({ status: { freshnessSeconds: hours(1.5) }, seen: { pending: some } }),
+      undefined,
+    ],
+    [
+      'stale data, whatever the reason',
+      view({ status: { freshnessSeconds: hours(2.5) }, seen: { pending: some } }),
+      'bad: the newest applied export is 3 h old',
+    ],
+    [
+      'stale data of a dataset that is switched off',
+      view({ dataset: { enabled: false }, status: { freshnessSeconds: hours(99) } }),
+      undefined,
+    ],
+  ];
+
+  for (const [what, seen, expected] of cases)
+    it(what, () => {
+      const found = concernsOf(seen, NOW).map(({ level, title }) => `${level}: ${title}`);
+      assert.deepEqual(found, expected === undefined ? [] : [expected]);
+    });
+});
