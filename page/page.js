@@ -56,6 +56,8 @@ function replace(old, fresh) {
 function placeOf(element) {
   if (element.id) return `#${element.id}`;
   if (element.localName === 'summary') return `#${element.parentElement.id} > summary`;
+  // All files of a run lead to the same place in the Temporal UI.
+  if (element.ariaLabel) return `a[aria-label="${CSS.escape(element.ariaLabel)}"]`;
   if (element.localName === 'a') return `a[href="${CSS.escape(element.getAttribute('href'))}"]`;
   return undefined;
 }

@@ -120,6 +120,18 @@ describe('tidemark dashboard', function () {
     assert.deepEqual(complaints, []);
   });
 
+  it('updates itself, keeping the focus on one of several links to the same run', async () => {
+    for (const n of [1, 2]) await world.put(fileName(n), incFile([{ ticket_id: `T${n}` }]));
+    await world.run();
+    const { page } = await visit(browser, await dashboard());
+    const focused = `open run of ${fileName(1)} in Temporal`;
+    await page.locator(`#files-inc a[aria-label^="${focused}"]`).focus();
+    await world.putAndLoad(fileName(3), incFile([{ ticket_id: 'T3' }]));
+    await page.locator('#files-inc tbody tr', { hasText: fileName(3) }).waitFor();
+    const label = String(await page.evaluate('document.activeElement.ariaLabel'));
+    assert.ok(label.startsWith(focused), label);
+  });
+
   for (const colorScheme of ['light', 'dark'] as const) {
     it(`is accessible in ${colorScheme}, on a desk and on a phone, without sideways scrolling`, async () => {
       await history();

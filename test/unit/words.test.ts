@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { addVerbs } from '../../src/client/verbs.ts';
+import { FAILURE_KINDS } from '../../src/domain/failures.ts';
+
+const page = (name: string): Promise<string> => readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
+
+describe('the words of docs and help', () => {
+  it('tell every type of failure: what it means and what to do', async () => {
+    const [operations, readme] = await Promise.all([page('docs/operations.md'), page('README.md')]);
+    const unexplained = FAILURE_KINDS.filter(
+      (kind) => !new RegExp(`^\\| \`${kind}\` `, 'm').test(operations),
+    );
+    assert.deepEqual(unexplained, []);
+    // Of those in which a run may end.
+    const ends = FAILURE_KINDS.filter(
+      (kind) => !['ArchiveRefused', 'Cancelled', 'FileChanged', 'ObjectReplaced'].includes(kind),
+    );
+    assert.deepEqual(
+      ends.filter((kind) => !readme.includes(`\`${kind}\``)),
+      [],
+    );
+  });
+
+  it('tell every verb: in README, and in its own help with an example', async () => {
+    const program = new Command('tidemark');
+    await addVerbs(program, undefined);
+    const readme = await page('README.md');
+    assert.ok(program.commands.length > 15);
+    for (const command of program.commands) {
+      assert.match(
+        readme,
+        new RegExp(`^\\| \`${command.name()}[ \`]`, 'm'),
+        `README lacks ${command.name()}`,
+      );
+      for (const leaf of command.commands.length > 0 ? command.commands : [command]) {
+        assert.match(helpOf(leaf), /\nExamples?:\n {2}\$ .*\btidemark /, `${command.name()} ${leaf.name()}`);
+      }
+    }
+  });
+});
+
+/** All that `--help` prints, what is added to it too. */
+function helpOf(command: Command): string {
+  let help = '';
+  command.configureOutput({ writeOut: (text) => (help += text) });
+  command.outputHelp();
+  return help;
+}
