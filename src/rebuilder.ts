@@ -12,7 +12,7 @@ import { DATASETS, SHADOWS } from './datasets/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
 import { createPool } from './postgres/pool.ts';
 import { createObjectStores } from './s3/createObjectStores.ts';
-import { commonOptions, runProcess } from './workerProcess.ts';
+import { boundShutdown, commonOptions, runProcess } from './workerProcess.ts';
 
 /** Rebuilds side by side, of different datasets; each takes two connections. */
 const MAX_REBUILDS = 2;
@@ -56,6 +56,7 @@ async function rebuild(
     activities,
     maxConcurrentActivityTaskExecutions: MAX_REBUILDS,
   });
+  boundShutdown();
   await worker.run();
 }
 

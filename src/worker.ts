@@ -17,11 +17,8 @@ import { createPool, type Pool } from './postgres/pool.ts';
 import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
 import { readTableFaults } from './postgres/tableFaults.ts';
 import { probeConditions } from './s3/probe.ts';
-import { commonOptions, runProcess } from './workerProcess.ts';
+import { boundShutdown, commonOptions, runProcess } from './workerProcess.ts';
 import { createWorkers, type Workers } from './workers.ts';
-
-/** A worker that has not ended by then, whatever holds it, is ended: it leaves no more behind than one that is killed. */
-const SHUTDOWN_MS = 28_000;
 
 async function work(config: Config): Promise<void> {
   const temporalPort = await installRuntime({
@@ -114,20 +111,6 @@ function versioning({ version }: Config): Pick<WorkerOptions, 'workerDeploymentO
 async function askTemporal({ temporal: { namespace } }: Config, { connection }: Running): Promise<void> {
   if (!connection) throw new Error('there is no connection yet');
   await connection.workflowService.describeNamespace({ namespace });
-}
-
-/** The SDK begins the shutdown; this ends it. */
-function boundShutdown(): void {
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) {
-    process.once(signal, () => {
-      setTimeout(() => {
-        process.stderr.write(
-          `tidemark: not drained ${SHUTDOWN_MS / 1000} s after ${signal}; ended as it is\n`,
-        );
-        process.exit(1);
-      }, SHUTDOWN_MS).unref();
-    });
-  }
 }
 
 /** A load that gets no connection is tried again and again, and nothing says why: so this does, with the numbers. */

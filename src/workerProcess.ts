@@ -10,6 +10,9 @@ import { DATASETS, SHADOWS } from './datasets/index.ts';
 /** A cancellation reaches an attempt with the answer to a heartbeat: the SDK's own limit would hold those back for 24 s. */
 const HEARTBEAT_THROTTLE = '2 seconds';
 
+/** A worker that has not ended by then, whatever holds it, is ended: it leaves no more behind than one that is killed. */
+const SHUTDOWN_MS = 28_000;
+
 /** How both work, and by which workflow code: the bundle made by the build; run from the sources, they bundle for themselves. */
 export function commonOptions() {
   return {
@@ -26,6 +29,20 @@ function workflowCode(): Pick<WorkerOptions, 'workflowBundle'> | Pick<WorkerOpti
   return import.meta.url.endsWith('.ts')
     ? { workflowsPath: path('./workflows/index.ts') }
     : { workflowBundle: { codePath: path('./workflow-bundle.js') } };
+}
+
+/** The SDK begins the shutdown; this ends it. */
+export function boundShutdown(): void {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) {
+    process.once(signal, () => {
+      setTimeout(() => {
+        process.stderr.write(
+          `tidemark: not drained ${SHUTDOWN_MS / 1000} s after ${signal}; ended as it is\n`,
+        );
+        process.exit(1);
+      }, SHUTDOWN_MS).unref();
+    });
+  }
 }
 
 /** Works to its end; where that is a problem, says it and exits. */

@@ -22,8 +22,8 @@ export function printStatus(
     line('last checked', localTime(report.lastCheckedAt, zone));
     keys('pending', report.pendingTotal, report.pending);
     failures(report, zone);
-    keys('late', report.lateTotal, report.late, 'tidemark skip');
-    keys('changed', report.changedTotal, report.changed, 'tidemark skip');
+    keys('late', report.lateTotal, report.late, 'tidemark apply-late, or skip');
+    keys('changed', report.changedTotal, report.changed, 'tidemark reload, or skip');
     keys('future', report.futureTotal, report.future);
     if (report.coveredTotal > 0) line('covered', count(report.coveredTotal));
     if (report.ignoredTotal > 0) line('ignored', count(report.ignoredTotal));
@@ -34,11 +34,18 @@ export function printStatus(
         `${printable(report.looksLikeBaseline)}  (as large as the table: tidemark rebuild)`,
       );
     }
+    if (report.rebuild !== null) line('rebuild', rebuilding(report));
     if (report.truncated) line('truncated', styled('yellow', 'the exporter cut short what was applied last'));
   });
   if (off.length === 0) return;
   if (reports.length > 0) print();
   print(`switched off: ${off.join(', ')}  (tidemark status <dataset>)`);
+}
+
+function rebuilding({ dataset, rebuild }: StatusReport): string {
+  return rebuild === 'compared'
+    ? styled('yellow', `waits for an answer  (tidemark rebuild ${dataset})`)
+    : 'under way';
 }
 
 function freshness({ freshnessSeconds }: StatusReport): string {

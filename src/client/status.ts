@@ -37,6 +37,8 @@ export interface StatusReport {
   readonly truncated: boolean;
   /** A delta with nearly as many tickets as the table: the source may have been seeded again. */
   readonly looksLikeBaseline: string | null;
+  /** A rebuild that has not ended: `asked`, `building`, or `compared`, which waits for an answer. */
+  readonly rebuild: string | null;
 }
 
 /** A file at which the dataset stops. */
@@ -91,6 +93,7 @@ async function report(servers: Servers, dataset: Dataset): Promise<StatusReport>
     archiveDebt: status?.archiveDebt ?? 0,
     truncated: status?.truncated ?? false,
     looksLikeBaseline: status?.looksLikeBaseline ?? null,
+    rebuild: status?.rebuild ?? null,
   };
 }
 

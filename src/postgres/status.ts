@@ -13,6 +13,8 @@ export interface DatasetStatus {
   readonly truncated: boolean;
   /** The newest delta that has nearly as many tickets as the table, until a rebuild settles it. */
   readonly looksLikeBaseline: string | null;
+  /** How far the rebuild is that was asked for last, where it has not ended; `compared` waits for an answer. */
+  readonly rebuild: 'asked' | 'building' | 'compared' | null;
 }
 
 /** Reads the view; `undefined` for a dataset that no run has listed and no migration has made known. */
@@ -20,7 +22,9 @@ export async function readDatasetStatus(db: Queryable, dataset: string): Promise
   const [row] = await db.query<DatasetStatus>(
     `select watermark, last_applied_at as "lastAppliedAt", last_checked_at as "lastCheckedAt",
        freshness_seconds as "freshnessSeconds", rows::float8 as rows, archive_debt::float8 as "archiveDebt", truncated,
-       looks_like_baseline as "looksLikeBaseline"
+       looks_like_baseline as "looksLikeBaseline",
+       (select state from tickets.rebuilds r where r.dataset = $1 and ended_at is null
+        order by id desc limit 1) as rebuild
      from tickets.dataset_status where dataset = $1`,
     [dataset],
   );

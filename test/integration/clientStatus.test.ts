@@ -57,6 +57,7 @@ describe('tidemark status', function () {
       archiveDebt: 1,
       truncated: false,
       looksLikeBaseline: null,
+      rebuild: null,
     });
     const [{ since, ...failure }] = failed as [{ since: string }];
     assert.deepEqual(failure, { key: full(3), kind: 'RowsRejected', line: 2, column: 'mttr' });
@@ -80,9 +81,9 @@ describe('tidemark status', function () {
                 ${full(4)}
   failed        1  (the dataset stops there: mend the object, or tidemark skip)
                 ${full(3)}  RowsRejected, line 2, column mttr, since TIME
-  late          1  (tidemark skip)
+  late          1  (tidemark apply-late, or skip)
                 ${full(1)}
-  changed       1  (tidemark skip)
+  changed       1  (tidemark reload, or skip)
                 ${full(2)}
   future        1
                 ${FUTURE}
@@ -96,6 +97,17 @@ describe('tidemark status', function () {
     const bare = await world.client('status');
     const named = await world.client('status', 'inc');
     assert.equal(bare.stdout, `${named.stdout}\nswitched off: crq  (tidemark status <dataset>)\n`);
+  });
+
+  it('names a rebuild that waits for an answer', async () => {
+    await world.db.query(
+      `insert into tickets.rebuilds (dataset, who, reason, state) values ('inc', 'w', 'r', 'compared')`,
+    );
+    assert.match(
+      (await world.client('status', 'inc')).stdout,
+      /\n {2}rebuild {7}waits for an answer {2}\(tidemark rebuild inc\)\n/,
+    );
+    assert.equal((await status())['rebuild'], 'compared');
   });
 
   it('a mended object is pending, no failure; one that vanished is a failure', async () => {

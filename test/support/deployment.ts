@@ -14,7 +14,9 @@ export interface Service {
   readonly cap_drop?: readonly string[];
   readonly security_opt?: readonly string[];
   readonly stop_grace_period?: string;
-  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly healthcheck?: { readonly test: readonly string[]; readonly disable?: boolean };
+  readonly profiles?: readonly string[];
+  readonly command?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
@@ -26,9 +28,15 @@ export interface Compose {
   readonly volumes: Readonly<Record<string, null>>;
 }
 
-/** What `.env.example` names, with a password for each that is empty, as `secrets.sh` makes them. */
+/** What `.env.example` names, with a password for each that is empty, as `secrets.sh` makes them; what is optional is empty. */
 export async function exampleVariables(): Promise<Map<string, string>> {
-  const lines = (await readFile(new URL('.env.example', DOCKER), 'utf8')).split('\n');
+  const text = await readFile(new URL('.env.example', DOCKER), 'utf8');
+  const optional = [...text.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => [name ?? '', ''] as const);
+  return new Map([...neededVariables(text), ...optional]);
+}
+
+function neededVariables(text: string): Map<string, string> {
+  const lines = text.split('\n');
   const pairs = lines.filter((line) => /^[A-Z]/.test(line)).map((line) => line.split('=', 2));
   return new Map(pairs.map(([name = '', value]) => [name, value || `${name.replaceAll('_', '')}0123`]));
 }
@@ -37,7 +45,7 @@ export async function exampleVariables(): Promise<Map<string, string>> {
 export async function readCompose(): Promise<Compose> {
   const variables = await exampleVariables();
   const filled = (text: string): string =>
-    text.replaceAll(/\$\{?(\w+)(?::\?[^}]*)?\}?/g, (_all, name: string) => {
+    text.replaceAll(/\$\{?(\w+)(?::[?-][^}]*)?\}?/g, (_all, name: string) => {
       const value = variables.get(name);
       if (value === undefined) throw new Error(`${name} is not in .env.example`);
       return value;

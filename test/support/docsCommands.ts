@@ -70,6 +70,7 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'cd temporal-docker': 'for Docker, below',
   'docker ': 'needs a Docker engine; test/unit/deployment.test.ts and test/integration/deployment.test.ts',
   'sudo systemctl ': 'needs systemd as root; test/unit/deployment.test.ts',
+  'sudo systemd-run ': 'needs systemd as root; test/integration/rebuild.test.ts',
   'journalctl ': 'needs systemd',
   'curl -s http://localhost:9464/': 'needs a worker on that port; test/integration/metrics.test.ts',
 };

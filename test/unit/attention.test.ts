@@ -25,6 +25,7 @@ function view(input: {
     archiveDebt: 0,
     truncated: false,
     looksLikeBaseline: null,
+    rebuild: null,
     ...input.status,
   };
   const failed = (input.failed ?? []).map((failure) => ({
@@ -60,6 +61,12 @@ describe('what needs a person, on the page', () => {
     ['a file from the future', view({ seen: { future: some } }), 'warn: 1 file from the future'],
     ['archive debt', view({ status: { archiveDebt: 2 } }), 'warn: 2 applied files not archived'],
     ['a truncated export', view({ status: { truncated: true } }), 'warn: the export was cut short'],
+    ['a rebuild under way', view({ status: { rebuild: 'building' } }), undefined],
+    [
+      'a rebuild that has found what differs',
+      view({ status: { rebuild: 'compared' } }),
+      'warn: a rebuild waits for an answer',
+    ],
     [
       'three times of the schedule without a look',
       view({ status: { lastCheckedAt: new Date(NOW - 16 * MINUTE) } }),

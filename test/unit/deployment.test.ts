@@ -36,6 +36,7 @@ describe('the compose file', () => {
       'migrate',
       'postgres',
       'prometheus',
+      'rebuilder',
       's3',
       's3-bucket',
       's3-user',
@@ -55,7 +56,7 @@ describe('the compose file', () => {
     }
     assert.deepEqual(
       services.filter(([, { build }]) => build).map(([name]) => name),
-      ['s3-bucket', 'migrate', 'worker'],
+      ['s3-bucket', 'migrate', 'worker', 'rebuilder'],
     );
   });
 
@@ -68,7 +69,9 @@ describe('the compose file', () => {
   it('restarts what runs on, with a health check; lets what ends be tried again', () => {
     for (const [name, { restart, healthcheck }] of services) {
       assert.equal(restart, once.includes(name) ? 'on-failure:5' : 'unless-stopped', name);
-      if (!once.includes(name)) assert.equal(healthcheck?.test[0], 'CMD', name);
+      // Up while it is needed, and asked nothing.
+      if (name === 'rebuilder') assert.equal(healthcheck?.disable, true);
+      else if (!once.includes(name)) assert.equal(healthcheck?.test[0], 'CMD', name);
     }
   });
 
@@ -124,6 +127,10 @@ describe('the compose file', () => {
     });
     assert.equal(config.temporal.connectionOptions.address, 'temporal:7233');
     assert.equal(config.httpPort, 9464);
+    assert.equal(config.webhook, undefined);
+    const rebuilder = readConfig(compose.services['rebuilder']?.environment ?? {});
+    assert.deepEqual([rebuilder.postgres.user, rebuilder.postgres.database], ['rebuilder', 'tickets']);
+    assert.deepEqual(compose.services['rebuilder']?.profiles, ['rebuild']);
     const owner = readConfig(compose.services['migrate']?.environment ?? {});
     assert.deepEqual([owner.postgres.user, owner.postgres.database], ['tidemark_owner', 'tickets']);
   });
@@ -161,7 +168,7 @@ describe('the compose file', () => {
       const first = await made();
       assert.equal((await stat(join(folder, '.env'))).mode & 0o777, 0o600);
       const secrets = [...first.matchAll(/^\w+=([0-9a-f]{48})$/gm)].map(([, secret]) => secret);
-      assert.equal(new Set(secrets).size, 7);
+      assert.equal(new Set(secrets).size, 8);
       assert.doesNotMatch(first, /=$/m);
       await assert.rejects(run(join(folder, 'secrets.sh')));
       assert.equal(await made(), first);
@@ -277,7 +284,7 @@ describe('the examples of docs/deployment.md', () => {
   });
 
   it('the time that is given is longer than the worker takes', async () => {
-    assert.match(await read('src/worker.ts'), new RegExp(`SHUTDOWN_MS = ${DRAIN_S}_000;`));
+    assert.match(await read('src/workerProcess.ts'), new RegExp(`SHUTDOWN_MS = ${DRAIN_S}_000;`));
   });
 });
 

@@ -32,6 +32,7 @@ export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
     ...(unchecked ? [unattended(view, now)] : []),
     ...unarchived(view, now),
     ...truncation(view),
+    ...rebuilding(view),
   ];
 }
 
@@ -182,6 +183,19 @@ function truncation({ ledger }: DatasetView): readonly Concern[] {
       title: 'the export was cut short',
       advice: `The exporter stopped early and said so; rows are missing until it exports them again.`,
       keys: at.slice(0, MAX_SHOWN),
+    },
+  ];
+}
+
+function rebuilding({ dataset, ledger }: DatasetView): readonly Concern[] {
+  if (ledger.value?.status?.rebuild !== 'compared') return [];
+  return [
+    {
+      level: 'warn',
+      title: 'a rebuild waits for an answer',
+      advice: 'It has found what differs, and changes nothing until somebody says so:',
+      keys: [],
+      command: `tidemark rebuild ${dataset.name} --reason '…'`,
     },
   ];
 }
