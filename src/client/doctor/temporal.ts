@@ -8,7 +8,9 @@ import {
 } from '@temporalio/client';
 import type { Config } from '../../config.ts';
 import type { Dataset } from '../../datasets/dataset.ts';
+import { largeQueueOf } from '../../domain/slots.ts';
 import { scheduleId } from '../openRun.ts';
+import { rebuildQueue } from '../rebuildQueue.ts';
 import { localTime, printable } from '../terminal.ts';
 import { isLoopback, type Findings } from './finding.ts';
 
@@ -18,8 +20,9 @@ const ANSWERS_MS = 15_000;
 /** Pollers stay listed for minutes after their worker ended; one that is alive asks again within a minute. */
 const SILENT_MS = 2 * 60_000;
 
-/** The kinds of task of a queue, and the number that the API has for each. */
-const TASKS = { workflow: 1, activity: 2 } as const;
+/** The kinds of task of a queue, as Temporal's API numbers them. */
+const WORKFLOW_TASKS = 1;
+const ACTIVITY_TASKS = 2;
 
 /** Registered by `migrate`, as keywords: 2 in the API. */
 const SEARCH_ATTRIBUTES = ['TidemarkDataset', 'TidemarkWatermark'];
@@ -151,32 +154,40 @@ async function checkLastRun(
 }
 
 async function checkWorkers(config: Config, client: Client, findings: Findings): Promise<void> {
-  const { taskQueue, temporal } = config;
-  const missing: string[] = [];
-  let workers = 0;
-  for (const [tasks, taskQueueType] of Object.entries(TASKS)) {
-    const { pollers } = await client.workflowService.describeTaskQueue({
-      namespace: temporal.namespace,
-      taskQueue: { name: taskQueue },
-      taskQueueType,
-    });
-    const alive = (pollers ?? []).filter(({ lastAccessTime }) => {
-      const seconds = Number(lastAccessTime?.seconds ?? 0);
-      return Date.now() - seconds * 1000 < SILENT_MS;
-    });
-    if (alive.length === 0) missing.push(tasks);
-    workers = Math.max(workers, alive.length);
-  }
+  const check = 'temporal.workers';
+  const { taskQueue } = config;
+  const large = largeQueueOf(taskQueue);
+  const asked: readonly (readonly [string, string, number])[] = [
+    ['workflow', taskQueue, WORKFLOW_TASKS],
+    ['activity', taskQueue, ACTIVITY_TASKS],
+    ['large files’', large, ACTIVITY_TASKS],
+  ];
+  const alive = await Promise.all(asked.map(([, queue, type]) => countAlive(client, queue, type)));
+  const workers = Math.max(...alive);
+  const missing = asked.filter((_one, i) => alive[i] === 0);
   const place = `task queue ${printable(taskQueue)}`;
   if (missing.length === 0) {
-    return findings.add(
-      'temporal.workers',
-      'ok',
-      `${place}: ${workers} ${workers === 1 ? 'worker' : 'workers'}`,
-    );
+    findings.add(check, 'ok', `${place}: ${workers} ${workers === 1 ? 'worker' : 'workers'}`);
+  } else {
+    const what = `nobody has taken ${missing.map(([tasks]) => tasks).join(' and ')} tasks from the ${place} for 2 minutes`;
+    findings.add(check, 'problem', what, 'npm run worker, with the same TIDEMARK_TASK_QUEUE');
   }
-  const what = `nobody has taken ${missing.join(' and ')} tasks from the ${place} for 2 minutes`;
-  findings.add('temporal.workers', 'problem', what, 'npm run worker, with the same TIDEMARK_TASK_QUEUE');
+  const rebuilders = await countAlive(client, rebuildQueue(taskQueue), WORKFLOW_TASKS);
+  if (rebuilders > 0) findings.add('temporal.rebuilder', 'ok', `${place}: a rebuilder`);
+  else findings.add('temporal.rebuilder', 'note', 'no rebuilder runs; only tidemark rebuild needs one');
+}
+
+/** Who asks a queue for tasks. */
+async function countAlive(client: Client, queue: string, taskQueueType: number): Promise<number> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: queue },
+    taskQueueType,
+  });
+  return (pollers ?? []).filter(({ lastAccessTime }) => {
+    const seconds = Number(lastAccessTime?.seconds ?? 0);
+    return Date.now() - seconds * 1000 < SILENT_MS;
+  }).length;
 }
 
 async function checkSearchAttributes(config: Config, client: Client, findings: Findings): Promise<void> {
