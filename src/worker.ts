@@ -11,7 +11,7 @@ import { countedStore } from './monitoring/countedStore.ts';
 import { startMonitoring, type Monitoring } from './monitoring/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
 import { slotsOf } from './domain/slots.ts';
-import { readServerFacts, roomOf } from './postgres/inspect.ts';
+import { boundOf, connectionSum, readServerFacts, roomOf } from './postgres/inspect.ts';
 import { noteSettings } from './postgres/ledger.ts';
 import { createPool, type Pool } from './postgres/pool.ts';
 import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
@@ -117,11 +117,11 @@ async function askTemporal({ temporal: { namespace } }: Config, { connection }: 
 async function warnOfFewConnections(pool: Pool, { loads }: Config): Promise<void> {
   const facts = await readServerFacts(pool);
   const { connections } = slotsOf(loads);
-  const room = roomOf(facts);
-  if (room >= connections) return;
+  if (roomOf(facts) >= connections && boundOf(facts) >= connections) return;
+  const bound = Number.isFinite(boundOf(facts)) ? `; login and database may have ${boundOf(facts)}` : '';
   Runtime.instance().logger.warn(
-    `PostgreSQL has ${room} connections left of max_connections = ${facts.maxConnections}, and this worker opens up to ` +
-      `${connections} (TIDEMARK_LOADS = ${loads}, three each): lower TIDEMARK_LOADS or raise max_connections`,
+    `this worker opens up to ${connections} connections to PostgreSQL (TIDEMARK_LOADS = ${loads}, three each), and ` +
+      `${connectionSum(facts)}${bound}: lower TIDEMARK_LOADS, run fewer workers or raise max_connections`,
   );
 }
 

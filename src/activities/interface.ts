@@ -21,6 +21,8 @@ export interface ListFilesInput {
   readonly limit: number;
   /** What earlier pages of this run held. */
   readonly seen: ListingSummary;
+  /** Compare all files that may have changed, however large; else up to 256 MiB of them. */
+  readonly comparesAll?: true;
 }
 
 /** A file that asks for a deed, or stops the dataset. All others are only counted. */
@@ -44,6 +46,8 @@ export interface ListFilesResult {
   readonly seen: ListingSummary;
   /** Whether the server has Tidemark's search attributes; histories from before they were asked for say nothing. */
   readonly searchAttributes?: boolean;
+  /** Files that may have changed were left uncompared: too large. */
+  readonly uncompared?: true;
 }
 
 /** How rows meet the table: `inOrder` above the watermark; `late` by the version column, the watermark unmoved. */

@@ -12,7 +12,7 @@ import { checkArchive } from './checkArchive.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { ListedFile, ListFilesInput, ListFilesResult } from './interface.ts';
 
-/** Most bytes read in one listing to tell a changed file from one uploaded again; the rest waits for the next. */
+/** Most bytes read of a page to tell changed files from those uploaded again; the rest is for a slot for large files. */
 const MAX_COMPARED_BYTES = 256 * 1024 * 1024;
 
 /** A page without anything to do is followed by the next at once, for so long: a history of them would be long, and slow. */
@@ -31,11 +31,12 @@ export async function listFiles(
   for (;;) {
     const page = await listOnce(deps, dataset, { after, limit: input.limit }, signal);
     if (after === undefined) await checkArchive({ store, db: pool }, dataset, page.watermark, signal);
-    const states = await compareChanged(deps, dataset, page.states, signal);
+    const budget = input.comparesAll ? Infinity : MAX_COMPARED_BYTES;
+    const { files: states, uncompared } = await compareChanged(deps, dataset, page.states, budget, signal);
     seen = summarise(seen, states, dataset.latePolicy);
     const files = states.flatMap((file) => toListedFile(dataset, file));
     after = page.next;
-    if (files.length === 0 && after !== undefined && Date.now() < deadline) continue;
+    if (files.length === 0 && !uncompared && after !== undefined && Date.now() < deadline) continue;
     await ensureDatasetState(pool, dataset.name);
     await noteListing(pool, {
       dataset: dataset.name,
@@ -50,6 +51,7 @@ export async function listFiles(
       ...(page.watermark !== undefined && { watermark: page.watermark }),
       archives: dataset.archive,
       seen,
+      ...(uncompared && { uncompared }),
     };
   }
 }
@@ -112,21 +114,26 @@ function toListedFile(dataset: Dataset, file: ClassifiedFile): readonly ListedFi
 /**
  * Tells files whose content differs from what was applied from those merely uploaded again (another ETag, the same
  * SHA-256), by reading each ETag once: a difference is remembered.
+ *
+ * @param budget bytes to read at most; what has more is left, and said to be uncompared
  */
 async function compareChanged(
   { store, pool }: Deps,
   dataset: Dataset,
   files: readonly ClassifiedFile[],
+  budget: number,
   signal: AbortSignal,
-): Promise<readonly ClassifiedFile[]> {
-  let budget = MAX_COMPARED_BYTES;
+): Promise<{ readonly files: readonly ClassifiedFile[]; readonly uncompared: boolean }> {
+  let left = budget;
+  let uncompared = false;
   const result: ClassifiedFile[] = [];
   for (const file of files) {
-    if (file.appliedSha256 === undefined || (file.size > budget && budget < MAX_COMPARED_BYTES)) {
+    if (file.appliedSha256 === undefined || file.size > left) {
+      uncompared ||= file.appliedSha256 !== undefined;
       result.push(file);
       continue;
     }
-    budget -= file.size;
+    left -= file.size;
     const sha256 = await hashOf(store, file, signal);
     if (sha256 === file.appliedSha256) {
       result.push({ ...file, state: 'applied' });
@@ -144,7 +151,7 @@ async function compareChanged(
       definition: definitionOf(dataset),
     });
   }
-  return result;
+  return { files: result, uncompared };
 }
 
 /** The SHA-256 of an object's bytes; `undefined` where it is gone or was replaced meanwhile. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Dataset } from '../datasets/dataset.ts';
 import { archiveKey, type ObjectKey } from '../domain/changeFile.ts';
 import type { LedgerEntry } from '../domain/states.ts';
+import { besideKey } from '../s3/move.ts';
 import { actOnFile, addFileVerb, type FileToApply } from './applyFile.ts';
 import type { ActOptions } from './confirm.ts';
 import { lookAtFile, type FileLook } from './lookAtFile.ts';
@@ -47,7 +48,7 @@ async function objectOf(
     );
   }
   if (etag !== undefined) return { key, etag };
-  const prefix = archiveKey(dataset, key).replace(/csv$/, '');
+  const prefix = archiveKey(dataset, key).replace(/csv(\.[^.]*)?$/, '');
   const { objects } = await store().listPage({ prefix, limit: 100 });
   const archived = pickArchived(dataset, key, objects, loaded);
   if (archived) return archived;
@@ -61,8 +62,12 @@ function pickArchived<T extends { readonly key: ObjectKey }>(
   objects: readonly T[],
   { etag = '' }: LedgerEntry,
 ): T | undefined {
-  const beside = objects.find((object) => etag !== '' && object.key.includes(`.${etag}.`));
-  return beside ?? objects.find((object) => object.key === archiveKey(dataset, key));
+  const archive = archiveKey(dataset, key);
+  const beside = besideKey(archive, etag);
+  return (
+    (etag === '' ? undefined : objects.find((object) => object.key === beside)) ??
+    objects.find((object) => object.key === archive)
+  );
 }
 
 function neverApplied(dataset: Dataset, key: ObjectKey, state: string | undefined): string {

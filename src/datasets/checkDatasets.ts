@@ -1,9 +1,12 @@
 import { TidemarkFailure } from '../domain/failures.ts';
 import { COLUMN_TYPES, ENCODINGS, type Dataset } from './dataset.ts';
 
-/** A plain name of PostgreSQL; the tables of a session are called after a dataset with 17 characters before it. */
+/** A plain name of PostgreSQL. */
 const IDENTIFIER = /^[a-z_][a-z0-9_]{0,62}$/;
-const NAME = /^[a-z_][a-z0-9_]{0,45}$/;
+/** The longest table of a session is called after a dataset with the 19 characters of `tidemark_rehearsal_` before it. */
+const NAME = /^[a-z_][a-z0-9_]{0,43}$/;
+/** A rebuild leaves a table with 26 characters behind it: `_as_of_20260301t081500_zst`. */
+const TABLE = /^[a-z_][a-z0-9_]{0,36}$/;
 
 /** As S3 has them. */
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -24,6 +27,8 @@ const OWN_TABLES = [
   'schema_migrations',
   'alerts',
   'webhook_messages',
+  'rebuilds',
+  'rebuild_rows',
 ];
 
 /**
@@ -54,8 +59,8 @@ function faultsOf(dataset: Dataset): readonly string[] {
 
 function naming({ name, table, bucket }: Dataset): readonly string[] {
   const faults: string[] = [];
-  if (!NAME.test(name)) faults.push('name is no plain lower-case name of 1 to 46 characters');
-  if (!IDENTIFIER.test(table)) faults.push('table is no plain lower-case name');
+  if (!NAME.test(name)) faults.push('name is no plain lower-case name of 1 to 44 characters');
+  if (!TABLE.test(table)) faults.push('table is no plain lower-case name of 1 to 37 characters');
   if (OWN_TABLES.includes(table)) faults.push(`table ${table} is Tidemark's own`);
   if (bucket !== undefined && !BUCKET.test(bucket)) faults.push('bucket is no bucket name');
   return faults;

@@ -1,5 +1,7 @@
 /** What a worker does side by side, and the connections that it takes: all from one number. */
 
+import { compressionOf } from './changeFile.ts';
+
 /** Files side by side; default of `TIDEMARK_LOADS`. */
 export const DEFAULT_LOADS = 8;
 /** With one, a large file's connection would leave none for the small queries of the others. */
@@ -25,8 +27,16 @@ export function slotsOf(loads: number): Slots {
   return { ordinary: loads, large: Math.ceil(loads / 4), connections: loads * 3 };
 }
 
-/** From this listed size on, bytes, a file is loaded and archived on the queue for large ones: its time is seconds, not a fraction of one. */
+/** From so many bytes of text on a file is loaded, and from that listed size on archived, on the queue for large ones: its time is seconds, not a fraction of one. */
 export const LARGE_FILE_BYTES = 16 * 1024 * 1024;
+
+/** A packed file counts as so many times its size: CSV of tickets is packed to an eighth. */
+const PACKED = 8;
+
+/** About how many bytes of text a listed file has: its size, but of a packed one. */
+export function textBytes({ key, size }: { readonly key: string; readonly size: number }): number {
+  return compressionOf(key) === 'none' ? size : size * PACKED;
+}
 
 /** The task queue for large files beside a worker's own. */
 export function largeQueueOf(taskQueue: string): string {

@@ -9,7 +9,8 @@ import type { Dataset } from '../datasets/dataset.ts';
 import type { RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
-import { ledgerVersionSql } from './ledgerVersion.ts';
+import { noteRows, plannedFor } from './keptPlan.ts';
+import { lastDeedSql } from './ledgerVersion.ts';
 import { limitsOf, SET_LIMITS, type LockPatience } from './limits.ts';
 import type { MergeMode } from './merge.ts';
 import { checkAccounts, mergeStaged } from './mergeStaged.ts';
@@ -56,6 +57,8 @@ export type ApplyResult =
 interface Fence {
   readonly watermark: string | null;
   readonly ledgerVersion: string;
+  /** Of the table, as the ledger counts them. */
+  readonly rows: number;
   readonly known: boolean;
   readonly skipped: boolean;
   /** A file between the watermark and this one was refused or has vanished, and is not dealt with. */
@@ -131,7 +134,14 @@ async function record(
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
-  const looks = await writeLedgerAndCommit(session, input, exportType, counts, watermark, seconds);
+  const stored = fence.rows;
+  const looks = await writeLedgerAndCommit(session, input, {
+    exportType,
+    counts,
+    watermark,
+    seconds,
+    stored,
+  });
   return {
     outcome: 'applied',
     exportType,
@@ -157,34 +167,51 @@ async function fenced(
     ...before,
     { text: SET_LIMITS, values: limitsOf(patience), prepared: true },
     { text: LOCK_DATASET, values: [dataset.name], prepared: true },
-    { text: FENCE, values: [dataset.name, key, etag], prepared: true },
+    { text: plannedFor(session, LEDGER, FENCE), values: [dataset.name, key, etag], prepared: true },
   ]);
   const fence = answers.at(-1)?.rows[0] as (Fence & { locked: boolean }) | undefined;
   if (!fence?.locked) {
     throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
   }
+  noteRows(session, targetTable(dataset), fence.rows);
+  // Of all datasets together: an id counts them all.
+  noteRows(session, LEDGER, Number(fence.ledgerVersion));
   return fence;
 }
 
+const LEDGER = 'tickets.import_meta';
+
 const LOCK_DATASET = 'select from tickets.dataset_state where dataset = $1 for update';
 
+/** The rows of the table, where the last deed does not say them: a skip, or an earlier version's. */
+const SUMMED_ROWS = `
+select coalesce(max((m.metadata ->> 'rows_stored')::bigint) filter (where m.id = r.id), 0)
+    + coalesce(sum(m.rows_inserted) filter (where m.id > r.id), 0)
+from tickets.import_meta m, (
+  select coalesce(max(id), 0) as id from tickets.import_meta where dataset = $1 and export_type = 'rebuilt'
+) r
+where m.dataset = $1`;
+
+/** A range in place of one dataset keeps the order, and with it the index: see `lastDeedSql`. */
 const FENCE = `
+with last as (${lastDeedSql(`id, (metadata ->> 'rows_stored')::bigint as rows`, '$1')}),
+mark as (
+  select metadata ->> 'source_max_key' as watermark from tickets.import_meta
+  where dataset >= $1 and dataset <= $1 and metadata ? 'source_max_key'
+  order by dataset, (metadata ->> 'source_max_key') collate "C" desc limit 1
+)
 select
   exists (select from tickets.dataset_state where dataset = $1) as locked,
-  ${ledgerVersionSql('$1')} as "ledgerVersion",
-  (select metadata ->> 'source_max_key' from tickets.import_meta
-    where dataset = $1 and metadata ? 'source_max_key'
-    order by (metadata ->> 'source_max_key') collate "C" desc limit 1) as watermark,
+  coalesce((select id from last), 0)::text as "ledgerVersion",
+  coalesce((select rows from last), (${SUMMED_ROWS}), 0)::float8 as rows,
+  (select watermark from mark) as watermark,
   exists (select from tickets.import_meta
     where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
   exists (select from tickets.import_meta
     where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped,
   exists (select from tickets.import_failures
     where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
-      and source_key collate "C" > coalesce((
-        select metadata ->> 'source_max_key' from tickets.import_meta
-        where dataset = $1 and metadata ? 'source_max_key'
-        order by (metadata ->> 'source_max_key') collate "C" desc limit 1), '')) as stopped`;
+      and source_key collate "C" > coalesce((select watermark from mark), '')) as stopped`;
 
 /** @throws TidemarkFailure BaselineTooSmall where the dataset asks for more rows */
 export function checkBaseline(dataset: Dataset, reading: Reading): void {
@@ -195,13 +222,21 @@ export function checkBaseline(dataset: Dataset, reading: Reading): void {
   );
 }
 
+/** What was done. */
+interface Deed {
+  readonly exportType: string;
+  readonly counts: RowCounts;
+  readonly watermark: string;
+  readonly seconds: number;
+  /** Rows of the table before. */
+  readonly stored: number;
+}
+
+/** @returns whether it looks like a baseline, and should not */
 async function writeLedgerAndCommit(
   session: Session,
   input: ApplyInput,
-  exportType: string,
-  c: RowCounts,
-  watermark: string,
-  seconds: number,
+  { exportType, counts: c, watermark, seconds, stored }: Deed,
 ): Promise<boolean> {
   const { dataset, key, etag, reading, provenance } = input;
   const metadata = {
@@ -213,6 +248,7 @@ async function writeLedgerAndCommit(
     unknown_columns: reading.unknownColumns,
     unknown_values: reading.unknownValues,
     nulled: reading.nulled,
+    rows_stored: stored + c.inserted,
     seconds,
     ...provenance,
   };
@@ -232,6 +268,7 @@ async function writeLedgerAndCommit(
     JSON.stringify(metadata),
     exportType === 'delta' ? ticketsOf(c) : 0,
     targetTable(dataset),
+    stored,
   ];
   const [written] = await session.roundTripLong([
     { text: WRITE_LEDGER, values, prepared: true },
@@ -254,25 +291,14 @@ function ticketsOf({ inserted, updated, unchanged }: RowCounts): number {
   return tickets < 100 ? 0 : tickets;
 }
 
-/** The rows of the table, as ledger and planner know them: counting them takes too long for each load. */
-const TABLE_ROWS = `
-select greatest(
-  coalesce(max((m.metadata ->> 'rows_stored')::bigint) filter (where m.id = r.id), 0)
-    + coalesce(sum(m.rows_inserted) filter (where m.id > r.id), 0),
-  (select reltuples from pg_catalog.pg_class where oid = $15::regclass)
-)
-from tickets.import_meta m, (
-  select coalesce(max(id), 0) as id from tickets.import_meta where dataset = $1 and export_type = 'rebuilt'
-) r
-where m.dataset = $1`;
-
-/** $14 tickets of a delta: with four fifths of the table's, it looks like a baseline. */
+/** $14 tickets of a delta: with four fifths of the table's, as ledger ($16) or planner knows them, it looks like a baseline. */
 const WRITE_LEDGER = `
 with ledger as (
   insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, rows_updated,
     rows_unchanged, rows_superseded, rows_stale, rows_alarm, rows_sentinel, rows_rejected, metadata)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb ||
-    case when $14::float8 = 0 then '{}' when 0.8 * (${TABLE_ROWS}) between 1 and $14::float8
+    case when $14::float8 = 0 then '{}' when 0.8 * greatest($16::float8,
+      (select reltuples from pg_catalog.pg_class where oid = $15::regclass)) between 1 and $14::float8
       then '{"looks_like_baseline": true}' else '{}' end::jsonb)
   returning metadata ? 'looks_like_baseline' as looks
 ), settled as (

@@ -24,15 +24,36 @@ export interface ServerFacts {
   /** The most connections that login or database may have; -1: no bound of their own. */
   readonly loginConnections: number;
   readonly databaseConnections: number;
-  /** Connections that the server has left for a login that is no superuser. */
-  readonly free: number;
   readonly maxConnections: number;
+  /** Of those, kept for superusers and for members of pg_use_reserved_connections (PostgreSQL 16 and later). */
+  readonly reservedConnections: number;
+  /** Pools of workers, their metrics and rebuilders with a connection open, but for who asks: without one it cannot be seen. */
+  readonly pools: number;
+  /** Connections that these may open, whether or not they have. */
+  readonly poolConnections: number;
+  /** Connections that all others have open now. */
+  readonly otherConnections: number;
 }
 
-/** Connections that this login can still open in this database, by every bound there is. */
-export function roomOf({ free, loginConnections, databaseConnections }: ServerFacts): number {
-  const bounds = [loginConnections, databaseConnections].filter((bound) => bound >= 0);
-  return Math.max(0, Math.min(free, ...bounds));
+/** Connections that the server has for one more of Tidemark's programs, when all that are seen have opened theirs. */
+export function roomOf(facts: ServerFacts): number {
+  const { maxConnections, reservedConnections, poolConnections, otherConnections } = facts;
+  return maxConnections - reservedConnections - poolConnections - otherConnections;
+}
+
+/** The most that the login may have in this database, by bounds of their own; infinite without. */
+export function boundOf({ loginConnections, databaseConnections }: ServerFacts): number {
+  return Math.min(...[loginConnections, databaseConnections].map((bound) => (bound < 0 ? Infinity : bound)));
+}
+
+/** The sum of `roomOf` in words. */
+export function connectionSum(facts: ServerFacts): string {
+  const { maxConnections, reservedConnections, pools, poolConnections, otherConnections } = facts;
+  const seen = `${pools} other ${pools === 1 ? 'pool' : 'pools'} of workers, their metrics and rebuilders`;
+  return (
+    `of max_connections = ${maxConnections}, ${reservedConnections} are reserved, ${seen} may open ` +
+    `${poolConnections} (one without a connection now is not seen), and others have ${otherConnections}`
+  );
 }
 
 /** What worker and client call, by name and types as a grant writes them. */
@@ -55,8 +76,9 @@ export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
        f.denied as "functionsDenied", f.missing as "functionsMissing",
        r.rolconnlimit as "loginConnections", d.datconnlimit as "databaseConnections",
        current_setting('max_connections')::int as "maxConnections",
-       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-         - (select count(*) from pg_stat_activity where backend_type = 'client backend')::int as free
+       current_setting('superuser_reserved_connections')::int
+         + coalesce(current_setting('reserved_connections', true)::int, 0) as "reservedConnections",
+       c.pools, c.pool as "poolConnections", c.other as "otherConnections"
      from pg_roles r join pg_database d on d.datname = current_database()
        left join pg_namespace s on s.nspname = 'tickets'
        cross join lateral (
@@ -65,6 +87,19 @@ export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
          from unnest($1::text[]) as n(name) left join pg_proc p on p.pronamespace = s.oid
            and p.proname || '(' || oidvectortypes(p.proargtypes) || ')' = n.name
        ) f
+       cross join lateral (
+         select (count(*) filter (where p.size is not null))::int as pools,
+           coalesce(sum(p.size), 0)::int as pool,
+           coalesce(sum(p.open) filter (where p.size is null), 0)::int as other
+         from (
+           -- What a login sees of others' sessions too; who serves the server itself has no user.
+           select substring(a.application_name from '^tidemark (\\d{1,5}) [0-9a-f]{8}$')::int as size, count(*) as open
+           from pg_stat_activity a
+           where a.usesysid is not null and a.datid is not null
+             and a.application_name is distinct from current_setting('application_name')
+           group by a.application_name
+         ) p
+       ) c
      where r.rolname = current_user`,
     [FUNCTIONS],
   );

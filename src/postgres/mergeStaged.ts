@@ -4,11 +4,13 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { balances, type RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
+import { noteAdded, plannedFor } from './keptPlan.ts';
 import { mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
+import { targetTable } from './tables.ts';
 
-/** Up to this many staged rows a merge is planned once a connection; above, for each file, whose size decides. */
+/** Up to this many staged rows a merge's plan is kept; above, it is planned for each file, whose size decides. */
 const FEW_ROWS = 1_000;
 
 /** What is merged, and into which table: by default the dataset's own. */
@@ -33,6 +35,7 @@ export async function mergeStaged(session: Session, input: MergeInput): Promise<
   const { merged, superseded } =
     staged <= FEW_ROWS ? await mergeFew(session, input) : await mergeMany(session, input);
   if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
+  noteAdded(session, input.target ?? targetTable(input.dataset), merged.inserted);
   return checkAccounts(reading, staged, merged, superseded);
 }
 
@@ -41,13 +44,14 @@ interface Merged {
   readonly superseded: number;
 }
 
-/** In one round trip, by plans made once a connection. */
+/** In one round trip, by plans that the connection keeps. */
 async function mergeFew(
   session: Session,
   { dataset, key, mode, reading, target }: MergeInput,
 ): Promise<Merged> {
   const texts = target === undefined ? textsOf(dataset, mode) : makeTexts(dataset, mode, target);
-  const merge: Statement = { text: texts.merge, values: [key], prepared: true };
+  const text = plannedFor(session, target ?? targetTable(dataset), texts.merge);
+  const merge: Statement = { text, values: [key], prepared: true };
   if (!reading.mayRepeat) {
     const [merged] = await session.roundTrip([merge]);
     return { superseded: 0, merged: merged?.rows[0] as MergeCounts | undefined };

@@ -1,5 +1,6 @@
 /** The worker's connections: `pg`, because no fault of a connection may end the process (docs/decisions/0002). */
 
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { ZoneHistory } from '../rows/zone.ts';
@@ -50,7 +51,6 @@ const FAREWELL_MS = 2_000;
  * gone by the server's own TCP keepalives.
  */
 const SESSION = [
-  `set application_name = 'tidemark'`,
   `set timezone = 'Africa/Nairobi'`,
   `set datestyle = 'ISO, YMD'`,
   `set client_encoding = 'UTF8'`,
@@ -106,6 +106,8 @@ export interface Pool extends Queryable {
 /** @param size the most connections open at once, but for the short looks at long statements */
 export function createPool(address: PostgresAddress, size: number, limits: PoolLimits = POOL_LIMITS): Pool {
   const connection = {
+    // Who looks at PostgreSQL sees how many connections the pool may open, and which are of one pool (`inspect.ts`).
+    application_name: `tidemark ${size} ${randomBytes(4).toString('hex')}`,
     host: address.host,
     port: address.port,
     user: address.user,

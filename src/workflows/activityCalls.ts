@@ -44,9 +44,13 @@ const PATIENT: ActivityOptions = {
 };
 const patient = proxyActivities<Activities>(PATIENT);
 
-/** How a file of this size is loaded: large ones have slots of their own, so that they keep no other dataset waiting. */
-export function loading(size: number): typeof ordinary {
-  return size < LARGE_FILE_BYTES ? ordinary : proxyActivities<Activities>({ ...ORDINARY, ...onLargeQueue() });
+/** How a file with so many bytes of text is loaded: large ones have slots of their own, so that they keep no other dataset waiting. */
+export function loading(text: number): typeof ordinary {
+  return text < LARGE_FILE_BYTES ? ordinary : large();
+}
+
+function large(): typeof ordinary {
+  return proxyActivities<Activities>({ ...ORDINARY, ...onLargeQueue() });
 }
 
 /** How files are archived the largest of which has this size. */
@@ -82,9 +86,10 @@ export const local = proxyLocalActivities<Activities>({
   retry: { maximumAttempts: 1 },
 });
 
-/** Lists one page. */
+/** Lists one page; where it is to compare large files, in a slot for them. */
 export async function list(input: ListFilesInput): Promise<ListFilesResult> {
-  return unwrapped(ordinary.listFiles.executeWithOptions({ summary: summaryOf(input) }, [input]));
+  const { listFiles } = input.comparesAll === true ? large() : ordinary;
+  return unwrapped(listFiles.executeWithOptions({ summary: summaryOf(input) }, [input]));
 }
 
 /** A page may end with an object of any name, and the UI takes a summary for Markdown: only a change file's is said. */

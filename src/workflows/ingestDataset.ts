@@ -35,10 +35,17 @@ export async function ingestDataset(input: IngestInput): Promise<IngestResult> {
   const archiver = new Archiver(run);
   try {
     for (let relists = 0; ;) {
-      const page = await list(run.nextPage(PAGE_SIZE));
+      let page = await list(run.nextPage(PAGE_SIZE));
       run.sees(page);
       run.setAttributes();
-      const end = await take(page.files, run, archiver);
+      let end = await take(page.files, run, archiver);
+      if (end === 'goOn' && page.uncompared) {
+        // Behind the loads, which do not wait for it: there may be other datasets' baselines before it.
+        await archiver.settled();
+        page = await list({ ...run.nextPage(PAGE_SIZE), comparesAll: true });
+        run.sees(page);
+        end = await take(page.files, run, archiver);
+      }
       if (end === 'goOnAsNew') await goOnAsNew(run, archiver);
       if (end === 'listAgain' && relists < MAX_RELISTS) {
         relists += 1;

@@ -6,16 +6,13 @@ import type {
   LoadSmallFilesInput,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
-import { compressionOf } from '../domain/changeFile.ts';
+import { textBytes } from '../domain/slots.ts';
 import { finalFailure, loading, local, once, unwrapped } from './activityCalls.ts';
 import { nameOf, sizeOf } from './details.ts';
 import type { Run } from './run.ts';
 
-/** Up to this listed size, bytes, files are loaded several at a time, each still in a transaction of its own. */
+/** Up to so many bytes of text files are loaded several at a time, each still in a transaction of its own. */
 export const SMALL_FILE_BYTES = 256 * 1024;
-
-/** A packed file counts as so many times its size: CSV of tickets is packed to an eighth. */
-const PACKED = 8;
 
 /**
  * Up to this many small files go through a local activity, which costs about 3 ms of Temporal's time instead of 50 to
@@ -53,15 +50,13 @@ export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<
   const summary = summaryOf([first]);
   const input = { dataset, key: first.key, etag: first.etag, mode: modeOf(first) };
   return {
-    results: [await unwrapped(loading(first.size).loadFile.executeWithOptions({ summary }, [input]))],
+    results: [await unwrapped(loading(textBytes(first)).loadFile.executeWithOptions({ summary }, [input]))],
   };
 }
 
 /** The leading files that are small. */
 function smallBatch(files: readonly ListedFile[]): readonly ListedFile[] {
-  const large = files.findIndex(
-    ({ key, size }) => size * (compressionOf(key) === 'none' ? 1 : PACKED) > SMALL_FILE_BYTES,
-  );
+  const large = files.findIndex((file) => textBytes(file) > SMALL_FILE_BYTES);
   return files.slice(0, Math.min(large < 0 ? files.length : large, MAX_BATCH));
 }
 

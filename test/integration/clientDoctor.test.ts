@@ -5,9 +5,12 @@ import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseDatabaseUrl } from '../../src/postgres/address.ts';
+import { readServerFacts, roomOf } from '../../src/postgres/inspect.ts';
+import { createPool } from '../../src/postgres/pool.ts';
 import { fakeClock } from '../support/faults/processes.ts';
 import { createUser, documentedPolicy, grant } from '../support/s3User.ts';
-import { databaseUrl } from '../support/shared.ts';
+import { databaseUrl, loaderUrl } from '../support/shared.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 interface Check {
@@ -144,9 +147,41 @@ describe('tidemark doctor', function () {
     const found = faults((await doctor(owner)).checks, 'postgres.settings').map(({ what }) => what);
     assert.match(
       found.join('\n'),
-      /^statement_timeout is 30 s: .*\na worker opens up to 24 connections \(TIDEMARK_LOADS = 8, three each\), and 20 of max_connections = \d+ can/,
+      /^statement_timeout is 30 s: .*\na worker opens up to 24 connections \(TIDEMARK_LOADS = 8, three each\), and of max_connections = .*; login and database may have 20$/,
     );
   });
+
+  it('connections: what other workers may open counts, not what they have open; so does what is reserved', async () => {
+    const { stack } = world.shared;
+    const kept = await reserved();
+    const before = await readServerFacts(world.deps.pool);
+    assert.equal(before.reservedConnections, kept);
+    const others = [30, 10_000].map((size) =>
+      createPool(parseDatabaseUrl(loaderUrl(stack, world.name)), size),
+    );
+    try {
+      await others[0]?.query('select 1');
+      const facts = await readServerFacts(world.deps.pool);
+      assert.deepEqual([facts.pools - before.pools, facts.poolConnections - before.poolConnections], [1, 30]);
+      assert.equal(facts.otherConnections, before.otherConnections);
+      assert.equal(roomOf(before) - roomOf(facts), 30);
+      await others[1]?.query('select 1');
+      const [found] = faults((await doctor()).checks, 'postgres.settings');
+      assert.match(
+        found?.what ?? '',
+        /\d+ are reserved, \d+ other pools? of workers, their metrics and rebuilders may open 1\d{4} \(/,
+      );
+    } finally {
+      await Promise.all(others.map((pool) => pool.end()));
+    }
+  });
+
+  async function reserved(): Promise<number> {
+    const rows = await world.db.query<{ setting: string }>(
+      `select setting from pg_settings where name in ('superuser_reserved_connections', 'reserved_connections')`,
+    );
+    return rows.reduce((sum, { setting }) => sum + Number(setting), 0);
+  }
 
   it('S3: a wrong bucket, and each right that a policy lacks', async () => {
     const [wrong] = faults((await doctor({ S3_BUCKET: 'nosuchbucket' })).checks, 's3');

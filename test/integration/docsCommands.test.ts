@@ -141,7 +141,7 @@ describe('the commands of README and docs', function () {
     const first = Object.entries(BEFORE).find(([start]) => command.startsWith(start));
     await first?.[1](command);
     const owner = command.endsWith(' migrate') ? { DATABASE_URL: world.ownerUrl } : {};
-    // The dataset of docs/adding-a-dataset.md is not in the program: test/integration/addingADataset.test.ts has it.
+    // The dataset of docs/adding-a-dataset.md is not in the program: test/integration/addingADatasetCommands.test.ts has it.
     return runInShell(command.replaceAll(/\bfuel\b/g, 'inc'), { folder, env: { ...env, ...owner } });
   }
 

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inc } from '../../src/datasets/inc.ts';
 import { incFile, incLine, INC_COLUMNS } from '../support/incFile.ts';
 import { ownTemporal, type OwnTemporal } from '../support/ownTemporal.ts';
 import { openWorld, type World } from '../support/world.ts';
+
+/** Keys in a folder below the prefix, and as many in the archive. */
+const BESIDE = 20_000;
 
 /** The nth change file's name, days on end. */
 function nameAt(n: number): string {
@@ -12,20 +16,27 @@ function nameAt(n: number): string {
   return `${at.slice(0, 19).replaceAll(':', '-')}.csv`;
 }
 
-/** Counts what is asked of the store. */
-function countListings(world: World): () => number {
-  const { store } = world.deps;
-  let listings = 0;
-  Object.assign(world.deps, {
-    store: {
-      ...store,
-      listPage: (input: Parameters<typeof store.listPage>[0]) => {
-        listings += 1;
-        return store.listPage(input);
-      },
-    },
-  });
-  return () => listings;
+/** Counts what is asked of the store, by method. */
+function countCalls(world: World): () => Readonly<Record<string, number>> {
+  let calls: Record<string, number> = {};
+  const counted = Object.entries(world.deps.store as unknown as Record<string, unknown>).map(
+    ([name, method]) =>
+      typeof method === 'function'
+        ? [
+            name,
+            (...args: unknown[]): unknown => {
+              calls[name] = (calls[name] ?? 0) + 1;
+              return Reflect.apply(method, world.deps.store, args);
+            },
+          ]
+        : [name, method],
+  );
+  Object.assign(world.deps, { store: Object.fromEntries(counted) as typeof world.deps.store });
+  return () => {
+    const asked = calls;
+    calls = {};
+    return asked;
+  };
 }
 
 describe('a long history', function () {
@@ -36,20 +47,34 @@ describe('a long history', function () {
   });
   afterEach(() => world.close());
 
-  it('thousands of foreign and archived keys beside two pending files cost no listing of their own', async () => {
-    const root = join(world.shared.stack.directory, 's3', world.name);
-    const changes = join(root, inc.changesPrefix);
-    const folders = [join(changes, '1-old'), join(changes, 'full'), join(root, inc.processedPrefix)];
-    for (const folder of folders) await mkdir(folder, { recursive: true });
-    const names = Array.from({ length: 3_000 }, (_unused, n) => nameAt(n));
-    for (const folder of folders) await Promise.all(names.map((name) => writeFile(join(folder, name), '')));
-    for (const n of [1, 2]) await world.put(nameAt(10_000 + n), incFile([{ ticket_id: `T${n}` }]));
+  it(`${BESIDE.toLocaleString('en')} foreign and as many archived keys beside two pending files cost no request`, async () => {
+    const calls = countCalls(world);
+    const put = async (from: number): Promise<void> => {
+      for (const n of [from, from + 1]) await world.put(nameAt(n), incFile([{ ticket_id: `T${n}` }]));
+    };
+    const first = BESIDE + 10;
+    for (const n of [0, 1]) await world.put(`${inc.changesPrefix}1-old/${nameAt(n)}`, '');
     for (let n = 0; n < 3; n++) await world.put(`latest-${n}.json`, '{}');
-    const listings = countListings(world);
+    await put(first);
+    await world.run();
+    await put(first + 2);
+    calls();
+    const before = await world.run();
+    const alone = calls();
+    // Straight into the folder that the S3 server serves.
+    const root = join(world.shared.stack.directory, 's3', world.name);
+    for (const folder of [`${inc.changesPrefix}full`, inc.processedPrefix]) {
+      await mkdir(join(root, folder), { recursive: true });
+      for (let n = 0; n < BESIDE; n++) writeFileSync(join(root, folder, nameAt(n)), '');
+    }
+    await put(first + 4);
     const { applied, ignored } = await world.run();
-    // Each folder is one entry, however much is in it.
-    assert.deepEqual([applied, ignored], [2, 5]);
-    assert.equal(listings(), 1);
+    assert.deepEqual([before.applied, applied], [2, 2]);
+    // A folder is one entry, however much is in it.
+    assert.equal(ignored, before.ignored + 1);
+    assert.deepEqual(calls(), alone);
+    // The prefix, and the archive behind the watermark.
+    assert.equal(alone['listPage'], 2);
   });
 
   it('pages with nothing to do cost the history nothing', async () => {

@@ -7,6 +7,10 @@ import { defineDataset } from '../../src/datasets/defineDataset.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { DATASETS, ENABLED, SHADOWS } from '../../src/datasets/index.ts';
 import { TidemarkFailure } from '../../src/domain/failures.ts';
+import { identifier } from '../../src/postgres/identifier.ts';
+import { asOfTable } from '../../src/postgres/rebuildTable.ts';
+import { rehearsalTable } from '../../src/postgres/rehearse.ts';
+import { stagingTable, stretchTable } from '../../src/postgres/tables.ts';
 
 /** Right by itself and beside the others. */
 const other: Dataset = {
@@ -76,12 +80,19 @@ describe('datasets', () => {
   });
 
   const refused: readonly (readonly [string, Partial<Dataset>, string])[] = [
-    ['a name with a quote', { name: 'a"b' }, 'name is no plain lower-case name of 1 to 46 characters'],
+    ['a name with a quote', { name: 'a"b' }, 'name is no plain lower-case name of 1 to 44 characters'],
     [
-      'a name too long for a staging table',
-      { name: 'n'.repeat(47) },
+      'a name too long for a session table',
+      { name: 'n'.repeat(45) },
       'name is no plain lower-case name of 1',
     ],
+    [
+      'a table too long for its state after a file',
+      { table: 't'.repeat(38) },
+      'table is no plain lower-case name of 1 to 37 characters',
+    ],
+    ['the table of rebuilds', { table: 'rebuilds' }, "table rebuilds is Tidemark's own"],
+    ['the table of what they found', { table: 'rebuild_rows' }, "table rebuild_rows is Tidemark's own"],
     ['a table of another schema', { table: 'public.x' }, 'table is no plain lower-case name'],
     ['the ledger as a table', { table: 'import_meta' }, "table import_meta is Tidemark's own"],
     [
@@ -122,6 +133,15 @@ describe('datasets', () => {
       const found = faults({ ...other, ...change });
       assert.ok(found.includes(fault), found);
     });
+
+  it('takes the longest names that every table called after them can have', () => {
+    const longest = { ...other, name: 'n'.repeat(44), table: 't'.repeat(37) };
+    assert.equal(faults(longest), '');
+    const key = `${longest.changesPrefix}2026-03-01T08-15-00.csv.zst`;
+    const names = [stagingTable, stretchTable, rehearsalTable].map((nameOf) => nameOf(longest));
+    for (const name of [...names, identifier(asOfTable(longest, key))])
+      assert.ok(name.replaceAll('"', '').replace('pg_temp.', '').length <= 63, name);
+  });
 
   it('refuses two of one name, on one table, or under one prefix, and names both', () => {
     assert.match(faults(inc, { ...other, name: 'inc' }), /^"inc" and "inc" have the same name$/);

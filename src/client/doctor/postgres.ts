@@ -7,6 +7,8 @@ import {
   checkNeeds,
   needsOf,
   readServerFacts,
+  boundOf,
+  connectionSum,
   roomOf,
   readSettings,
   type Need,
@@ -205,12 +207,13 @@ async function checkSettings(
   findings.add(check, 'ok', 'time-outs, durability and connections are enough for loads');
 }
 
-/** Each worker has its own: one that runs already has taken its share. */
+/** Those that run are to have room for all that they may open; where none is seen, one that would be started. */
 function checkConnections(facts: ServerFacts, { loads }: Config, check: string, findings: Findings): void {
   const { connections } = slotsOf(loads);
-  const room = roomOf(facts);
-  if (room >= connections) return;
-  const what = `a worker opens up to ${connections} connections (TIDEMARK_LOADS = ${loads}, three each), and ${room} of max_connections = ${facts.maxConnections} can be had now`;
-  const mend = 'Lower TIDEMARK_LOADS, raise max_connections, or the connection limit of login or database';
+  if (roomOf(facts) >= (facts.pools > 0 ? 0 : connections) && boundOf(facts) >= connections) return;
+  const bound = Number.isFinite(boundOf(facts)) ? `; login and database may have ${boundOf(facts)}` : '';
+  const what = `a worker opens up to ${connections} connections (TIDEMARK_LOADS = ${loads}, three each), and ${connectionSum(facts)}${bound}`;
+  const mend =
+    'Lower TIDEMARK_LOADS, run fewer workers, raise max_connections, or the connection limit of login or database';
   findings.add(check, 'warning', what, mend);
 }

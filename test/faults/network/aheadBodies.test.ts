@@ -58,7 +58,7 @@ function once(file: string, harm: S3Harm): (request: S3Request) => S3Harm {
 
 async function isSo(db: Database, condition: string): Promise<boolean> {
   const rows = await db.query(
-    `select from pg_stat_activity where datname = current_database() and application_name = 'tidemark' and ${condition}`,
+    `select from pg_stat_activity where datname = current_database() and application_name like 'tidemark %' and ${condition}`,
   );
   return rows.length > 0;
 }

@@ -13,7 +13,7 @@ const FIRST = `changes/${fileName(0)}`;
 
 const REACH_MS = 120_000;
 /** A session that has copied rows into the table itself, and waits for more. */
-const FILLING = `application_name = 'tidemark' and wait_event = 'ClientRead' and query like 'copy tickets.%'`;
+const FILLING = `application_name like 'tidemark %' and wait_event = 'ClientRead' and query like 'copy tickets.%'`;
 
 export const fills: readonly Scenario[] = [
   {

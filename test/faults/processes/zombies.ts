@@ -117,14 +117,14 @@ export async function haunted(scene: Scene, trap: Trap): Promise<void> {
 }
 
 /** A load that has compared some rows, and waits for more. */
-const COMPARING = `application_name = 'tidemark' and query like '%looked as materialized%'`;
+const COMPARING = `application_name like 'tidemark %' and query like '%looked as materialized%'`;
 
 /** Its attempt is over when its sessions rest: idle, or gone. */
 async function untilAtRest(scene: Scene): Promise<void> {
   await until(
     CALM_MS,
     'the zombie has come to rest',
-    async () => (await scene.sessions(`application_name = 'tidemark' and state <> 'idle'`)) === 0,
+    async () => (await scene.sessions(`application_name like 'tidemark %' and state <> 'idle'`)) === 0,
   );
 }
 

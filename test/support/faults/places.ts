@@ -49,7 +49,7 @@ export function endSessions(db: Pick<Database, 'query'>): () => Promise<Harm> {
   return async () => {
     await db.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and application_name = 'tidemark'`,
+       where datname = current_database() and application_name like 'tidemark %'`,
     );
     return 'none';
   };

@@ -180,7 +180,8 @@ export class Scene {
       SESSIONS_GONE_MS,
       'no session is left',
       async () =>
-        (await this.sessions(`application_name = 'tidemark' or state like 'idle in transaction%'`)) === 0,
+        (await this.sessions(`application_name like 'tidemark %' or state like 'idle in transaction%'`)) ===
+        0,
     );
   }
 
@@ -195,7 +196,7 @@ export class Scene {
     // A scenario that failed may leave sessions, and a database with sessions is not dropped.
     await this.#admin.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and application_name = 'tidemark'`,
+       where datname = current_database() and application_name like 'tidemark %'`,
     );
     await this.#admin.end();
   }
