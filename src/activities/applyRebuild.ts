@@ -15,7 +15,7 @@ import {
 import { beginFenced, checkStored, endRebuild } from '../postgres/rebuildDeed.ts';
 import { contentOf } from './contentOf.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
-import { mergeDeed, stageDeed } from './mergeDeed.ts';
+import { mergeDeed, stageDeed, type ReadDeed } from './mergeDeed.ts';
 import type { AppliedRebuild, RebuildInput } from './rebuildInterface.ts';
 import { REPLAY_MODES } from './replayFile.ts';
 
@@ -43,7 +43,7 @@ export async function applyRebuild(
     const before = await readRebuild(session, input.rebuild);
     if (before.state === 'applied' && before.difference) return applied(before, before.difference);
     await beginFenced(session, dataset);
-    const rebuild = await catchUp(session, deps, dataset, await lockRebuild(session, input.rebuild));
+    const rebuild = await catchUp(session, deps, dataset, await lockRebuild(session, input.rebuild), signal);
     if (!rebuild) {
       await session.query('rollback');
       return { outcome: 'behind' };
@@ -73,12 +73,13 @@ function applied({ removes }: Rebuild, difference: Difference): AppliedRebuild {
   };
 }
 
-/** Merges what was loaded meanwhile; undefined where that is too much while others wait. */
+/** Merges what was loaded meanwhile; undefined, and nothing done, where that is too much while others wait. */
 async function catchUp(
   session: Session,
   { store }: Deps,
   dataset: Dataset,
   rebuild: Rebuild,
+  signal: AbortSignal,
 ): Promise<Rebuild | undefined> {
   const { name } = dataset;
   if (rebuild.state !== 'compared') {
@@ -86,15 +87,20 @@ async function catchUp(
   }
   const around = await lookAround(session, { dataset: name, after: rebuild.lastDeed, upTo: rebuild.upTo });
   if (around.files > MAX_CAUGHT_UP.files || around.bytes > MAX_CAUGHT_UP.bytes) return undefined;
-  let further = rebuild;
-  // All of it in memory before the next statement: no COPY waits for S3 while the lock is held.
+  // All of it in memory before anything is staged: no COPY waits for S3 while the lock is held, and no staging table is
+  // made in a transaction that is then given up, since the connection is remembered to have one.
+  const reads: ReadDeed[] = [];
   const deeds = readHistory(session, { dataset: name, after: rebuild.lastDeed, upTo: around.newest });
   for await (const deed of deeds) {
     if (!REPLAY_MODES[deed.exportType]) continue;
-    const content = await contentOf(store, dataset, deed);
+    const content = await contentOf(store, dataset, deed, { signal });
     if (content.state === 'found' && !content.held) return undefined;
-    const staged = await stageDeed(session, { store, dataset, read: { deed, content } });
-    further = await mergeDeed(session, { dataset, rebuild: further, deed, staged });
+    reads.push({ deed, content });
+  }
+  let further = rebuild;
+  for (const read of reads) {
+    const staged = await stageDeed(session, { store, dataset, read, signal });
+    further = await mergeDeed(session, { dataset, rebuild: further, deed: read.deed, staged });
   }
   return further;
 }

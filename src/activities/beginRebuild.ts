@@ -136,7 +136,7 @@ async function checkFiles(
   const deeds = readHistory(pool, { dataset: dataset.name, after: base.id - 1, upTo: around.newest });
   const looks = lookAhead(deeds, WIDTH, async (deed) => ({
     deed,
-    there: REPLAY_MODES[deed.exportType] === undefined || (await isSomewhere(store, dataset, deed)),
+    there: REPLAY_MODES[deed.exportType] === undefined || (await isSomewhere(store, dataset, deed, signal)),
   }));
   let missing = 0;
   let first: string | undefined;
