@@ -12,7 +12,8 @@ import {
   writeDifference,
   type Written,
 } from '../postgres/rebuildTable.ts';
-import { beginFenced, checkStored, endRebuild } from '../postgres/rebuildDeed.ts';
+import { beginFenced, checkNotAdopted, checkStored, endRebuild } from '../postgres/rebuildDeed.ts';
+import { outlastAhead } from '../postgres/writeAhead.ts';
 import { contentOf } from './contentOf.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import { mergeDeed, stageDeed, type ReadDeed } from './mergeDeed.ts';
@@ -34,7 +35,7 @@ const MAX_CAUGHT_UP = { files: 20, bytes: 4 * 1024 * 1024 };
 export async function applyRebuild(
   deps: Deps,
   input: RebuildInput,
-  { signal, provenance }: Attempt,
+  { signal, provenance, number = 1 }: Attempt,
 ): Promise<AppliedRebuild> {
   const dataset = findDataset(deps.datasets, input.dataset);
   const startedAt = Date.now();
@@ -42,8 +43,16 @@ export async function applyRebuild(
     await actAsRebuilder(session);
     const before = await readRebuild(session, input.rebuild);
     if (before.state === 'applied' && before.difference) return applied(before, before.difference);
+    // A load that has written ahead, and is frozen, may hold rows: once it was in the way, it is waited for without the lock.
+    if (number > 1) await outlastAhead(session, dataset);
     await beginFenced(session, dataset);
-    const rebuild = await catchUp(session, deps, dataset, await lockRebuild(session, input.rebuild), signal);
+    const locked = await lockRebuild(session, input.rebuild);
+    // Another attempt may have committed while this one waited.
+    if (locked.state === 'applied' && locked.difference) {
+      await session.query('rollback');
+      return applied(locked, locked.difference);
+    }
+    const rebuild = await catchUp(session, deps, dataset, locked, signal);
     if (!rebuild) {
       await session.query('rollback');
       return { outcome: 'behind' };
@@ -85,6 +94,7 @@ async function catchUp(
   if (rebuild.state !== 'compared') {
     throw new TidemarkFailure('BadRequest', 'this rebuild was given up', { dataset: name });
   }
+  await checkNotAdopted(session, rebuild);
   const around = await lookAround(session, { dataset: name, after: rebuild.lastDeed, upTo: rebuild.upTo });
   if (around.files > MAX_CAUGHT_UP.files || around.bytes > MAX_CAUGHT_UP.bytes) return undefined;
   // All of it in memory before anything is staged: no COPY waits for S3 while the lock is held, and no staging table is

@@ -1,5 +1,6 @@
 /** The part of the ledger that a rebuild goes through. */
 
+import { TidemarkFailure } from '../domain/failures.ts';
 import type { Queryable } from './queryable.ts';
 
 /** A ledger row and its file. */
@@ -75,6 +76,23 @@ export async function lookAround(
     [input.dataset, input.after, input.upTo, LOADS],
   );
   return around ?? { files: 0, newest: input.after, bytes: 0, adopted: null, isWhole: true };
+}
+
+/**
+ * @param input.from the file that a rebuild begins with
+ * @throws TidemarkFailure BadRequest where another loader had part in what it goes through
+ */
+export function refuseAdopted(
+  { adopted }: Around,
+  { dataset, from }: { readonly dataset: string; readonly from: string },
+): void {
+  if (adopted === null) return;
+  throw new TidemarkFailure(
+    'BadRequest',
+    `what another loader did up to ${adopted} is not known`,
+    { dataset, key: from },
+    'Begin with a later file that has all tickets: tidemark rebuild <dataset> --from KEY --reason TEXT',
+  );
 }
 
 /** Deeds that put rows of a file into the table. */
