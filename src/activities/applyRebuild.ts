@@ -17,7 +17,7 @@ import { outlastAhead } from '../postgres/writeAhead.ts';
 import { contentOf } from './contentOf.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import { mergeDeed, stageDeed, type ReadDeed } from './mergeDeed.ts';
-import type { AppliedRebuild, RebuildInput } from './rebuildInterface.ts';
+import type { AppliedRebuild, ApplyRebuildInput } from './rebuildInterface.ts';
 import { REPLAY_MODES } from './replayFile.ts';
 
 /**
@@ -34,7 +34,7 @@ const MAX_CAUGHT_UP = { files: 20, bytes: 4 * 1024 * 1024 };
  */
 export async function applyRebuild(
   deps: Deps,
-  input: RebuildInput,
+  input: ApplyRebuildInput,
   { signal, provenance, number = 1 }: Attempt,
 ): Promise<AppliedRebuild> {
   const dataset = findDataset(deps.datasets, input.dataset);
@@ -61,6 +61,7 @@ export async function applyRebuild(
     // By column it was counted to be shown: while others wait, it is not counted anew.
     const columns = rebuild.difference?.columns ?? {};
     const difference = { ...(await countDifference(session, dataset, rebuild)), columns };
+    if (input.removing === 'few') checkRemoval(rebuild, difference);
     const written = await write(session, dataset, rebuild);
     checkWritten(rebuild, difference, written);
     const stored = await checkStored(session, dataset, rebuild, difference);
@@ -80,6 +81,20 @@ function applied({ removes }: Rebuild, difference: Difference): AppliedRebuild {
     updated: different,
     removed: removes ? extra : 0,
   };
+}
+
+/** The part of the live tickets that is removed without anybody having seen how many: one in so many. */
+const FEW = 5;
+
+/** @throws TidemarkFailure BadRequest where more than few tickets would be removed: a wrong file to begin with does that */
+function checkRemoval({ removes, dataset }: Rebuild, { stored, extra }: Difference): void {
+  if (!removes || extra * FEW <= stored) return;
+  throw new TidemarkFailure(
+    'BadRequest',
+    `${extra} of ${stored} tickets would be removed, more than a fifth; nothing was changed`,
+    { dataset },
+    'Look at them first, on a terminal and without --yes; or say that it may be so many: --yes --remove-many',
+  );
 }
 
 /** Merges what was loaded meanwhile; undefined, and nothing done, where that is too much while others wait. */

@@ -122,6 +122,13 @@ async function planRebuild(db: Queryable, dataset: Dataset, { from, asOf }: Rebu
           from,
         );
   }
+  if (base.rows < dataset.minBaselineRows) {
+    throw refuse(
+      `it has ${base.rows} rows, and a baseline of the dataset at least ${dataset.minBaselineRows} (minBaselineRows)`,
+      'Begin with a file that has all tickets: tidemark rebuild <dataset> --from KEY --reason TEXT',
+      base.key,
+    );
+  }
   const around = await lookAround(db, { dataset: name, after: base.id - 1, upTo });
   refuseAdopted(around, { dataset: name, from: base.key });
   return { base, upTo, around };

@@ -65,6 +65,11 @@ export async function askRebuild(db: Queryable, request: RebuildRequest): Promis
   return row.id;
 }
 
+/** Takes back what was asked for, and not begun. */
+export async function withdrawRebuild(db: Queryable, id: number): Promise<void> {
+  await db.query('select tickets.withdraw_rebuild($1)', [id]);
+}
+
 /** @throws TidemarkFailure BadRequest where there is none */
 export async function readRebuild(db: Queryable, id: number): Promise<Rebuild> {
   return found(await db.query<Rebuild>(`select ${COLUMNS} from tickets.rebuilds where id = $1`, [id]));

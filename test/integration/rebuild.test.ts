@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import type { WorkflowFailedError, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
 import type { rebuildDataset } from '../../src/workflows/rebuildDataset.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
+import { onTerminal } from '../support/onTerminal.ts';
 import { readTable } from '../support/tables.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
 
@@ -411,28 +410,6 @@ describe('tidemark rebuild', function () {
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-/** Types `rebuild inc` on a terminal of its own, and an answer. */
-async function onTerminal(
-  world: World,
-  answer: string,
-): Promise<{ readonly status: number | null; readonly said: string }> {
-  const command = `${process.execPath} --import tsx src/client.ts rebuild inc --reason because`;
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...world.env },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let said = '';
-  let answered = false;
-  child.stdout.on('data', (data: Buffer) => {
-    said += data.toString();
-    if (answered || !said.includes('[y/N] ')) return;
-    answered = true;
-    child.stdin.write(answer);
-  });
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, said };
 }
 
 /** The attempts in which the activities of a run came to their ends. */
