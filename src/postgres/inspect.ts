@@ -36,7 +36,7 @@ export function roomOf({ free, loginConnections, databaseConnections }: ServerFa
 }
 
 /** What worker and client call, by name and types as a grant writes them. */
-const FUNCTIONS = ['mark_missing(text, text[])'];
+const FUNCTIONS = ['mark_missing(text, text[])', 'withdraw_rebuild(bigint)'];
 
 /** Asks who and what answers. */
 export async function readServerFacts(db: Queryable): Promise<ServerFacts> {
