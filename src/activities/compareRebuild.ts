@@ -10,6 +10,8 @@ import {
   countColumns,
   countDifference,
   dropBuild,
+  grantAsLive,
+  hasPolicies,
   keepBuild,
   keepFoundRows,
 } from '../postgres/rebuildTable.ts';
@@ -65,13 +67,20 @@ export async function keepRebuild(
     await session.query(BEGIN_HELD);
     const rebuild = await lockRebuild(session, input.rebuild);
     const name = asOfTable(dataset, rebuild.asOf ?? '');
-    const kept = { table: `tickets_rebuild.${name}`, rows: rebuild.rowsBuilt };
+    // Policies are not copied: grants alone would show rows that the live table hides.
+    const secured = await hasPolicies(session, dataset);
+    const kept = {
+      table: `tickets_rebuild.${name}`,
+      rows: rebuild.rowsBuilt,
+      ...(secured && { grants: 'withheld' as const }),
+    };
     if (rebuild.state === 'kept') {
       await session.query('rollback');
       return kept;
     }
     await checkBuild(session, rebuild);
-    await keepBuild(session, dataset, rebuild, name);
+    await keepBuild(session, rebuild, name);
+    if (!secured) await grantAsLive(session, dataset, name);
     await noteRebuild(session, rebuild.id, { state: 'kept', table: name });
     await session.query('commit');
     return kept;

@@ -65,4 +65,6 @@ export interface KeptRebuild {
   /** `schema.table` */
   readonly table: string;
   readonly rows: number;
+  /** Set where the live table has row level security: who may read that may not read this. */
+  readonly grants?: 'withheld';
 }

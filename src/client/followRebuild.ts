@@ -214,6 +214,11 @@ function printResult(dataset: Dataset, result: RebuildResult, { removes }: Rebui
   const { outcome, files, from, inserted = 0, updated = 0, removed = 0, table, rows = 0 } = result;
   const merged = `${counted(files, 'file')} merged, from ${printable(from)} on`;
   if (outcome === 'kept') print(`${merged}\n${table ?? ''}: ${counted(rows, 'row')}`);
+  if (result.grants === 'withheld') {
+    print(
+      `tickets.${dataset.table} has row level security: only tidemark_rebuilder may read it; others: grant select, and policies`,
+    );
+  }
   if (outcome !== 'applied') return;
   print(merged);
   print(

@@ -44,6 +44,8 @@ export interface RebuildResult {
   /** `schema.table` of a table that is kept. */
   readonly table?: string;
   readonly rows?: number;
+  /** Set where nobody else may read it, since the live table has row level security. */
+  readonly grants?: 'withheld';
 }
 
 /** How many tickets may be removed: `few` are up to a fifth of the live ones. */

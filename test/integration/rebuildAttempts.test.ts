@@ -128,6 +128,20 @@ describe('a rebuild whose attempts are disturbed', function () {
       assert.equal(await state(), 'kept');
     });
 
+    it('keeps a table for nobody else where policies say who sees which rows of the live one', async () => {
+      const input = await build({ asOf: inc.changesPrefix + fileName(2) });
+      await world.db.query(`grant select on tickets.inc to tidemark_reader`);
+      await world.db.query('alter table tickets.inc enable row level security');
+      const kept = await keepRebuild(deps, input, OURS);
+      assert.equal(kept.grants, 'withheld');
+      assert.deepEqual(await keepRebuild(deps, input, OURS), kept);
+      const granted = await world.db.query(
+        `select grantee from information_schema.role_table_grants where table_schema = 'tickets_rebuild'
+           and grantee <> 'tidemark_rebuilder'`,
+      );
+      assert.deepEqual(granted, []);
+    });
+
     it('a drop beside an apply that is about to commit leaves it applied', async () => {
       const input = await compared();
       const held = await holdLoads({ databaseUrl: world.ownerUrl, step: 'commit', key: fileName(1) });
