@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { WorkflowFailedError, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import type { WorkflowFailedError } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
-import type { rebuildDataset } from '../../src/workflows/rebuildDataset.ts';
+import { attemptsOf } from '../support/attempts.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
 import { onTerminal } from '../support/onTerminal.ts';
 import { readTable } from '../support/tables.ts';
@@ -25,8 +25,6 @@ interface Report {
   readonly difference: { built: number; missing: number; different: number; extra: number; columns: object };
   readonly found: { finding: string; key: string; line: number; ticket?: string }[];
 }
-
-type Handle = WorkflowHandleWithFirstExecutionRunId<typeof rebuildDataset>;
 
 describe('tidemark rebuild', function () {
   this.timeout(180_000);
@@ -410,13 +408,4 @@ describe('tidemark rebuild', function () {
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-/** The attempts in which the activities of a run came to their ends. */
-async function attemptsOf(handle: Handle): Promise<readonly number[]> {
-  const { events } = await handle.fetchHistory();
-  const attempts = (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
-    started ? [started.attempt ?? 0] : [],
-  );
-  return [...new Set(attempts)].sort((a, b) => a - b);
 }
