@@ -4,6 +4,7 @@ import type { Servers } from '../../src/client/servers.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase, type Database } from '../../src/postgres/database.ts';
+import { holdLoads } from '../support/faults/postgresGate.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
 import { onTerminal } from '../support/onTerminal.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -92,6 +93,29 @@ describe('who rebuilds what is being rebuilt', function () {
     const asked = await onTerminal(world, () => handle.signal('decide', true));
     assert.deepEqual([asked.status, await states()], [0, ['applied']]);
     assert.match(asked.said, /attached to [^]*Go on\?[^]*tickets\.inc: inserted 0, updated 1, removed 0/);
+  });
+
+  it('a no that comes after another’s yes is told what was written', async () => {
+    await world.rebuildWork();
+    await world.db.query(`update tickets.inc set priority = 'edited' where ticket_id = 'B'`);
+    const { handle } = await begin();
+    const told = await onTerminal(world, async (type) => {
+      const held = await holdLoads({ databaseUrl: world.ownerUrl, step: 'lock', key: '' });
+      await handle.signal('decide', true);
+      await held.reached();
+      type('n\n');
+      const signals = async (): Promise<number> =>
+        ((await handle.fetchHistory()).events ?? []).filter(
+          ({ workflowExecutionSignaledEventAttributes: signal }) => signal,
+        ).length;
+      while ((await signals()) < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+      await held.release();
+    });
+    assert.deepEqual([told.status, await states()], [1, ['applied']]);
+    assert.match(
+      told.said,
+      /inserted 0, updated 1, removed 0[^]*somebody had agreed to it before: what differs was/,
+    );
   });
 
   it('removes more than a fifth of the tickets only where somebody has seen it, or says so', async () => {
