@@ -12,11 +12,12 @@ import {
   writeDifference,
   type Written,
 } from '../postgres/rebuildTable.ts';
-import { beginFenced, checkStored, endRebuild } from '../postgres/rebuildDeed.ts';
+import { beginFenced, checkNotAdopted, checkStored, endRebuild } from '../postgres/rebuildDeed.ts';
+import { outlastAhead } from '../postgres/writeAhead.ts';
 import { contentOf } from './contentOf.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
-import { mergeDeed, stageDeed } from './mergeDeed.ts';
-import type { AppliedRebuild, RebuildInput } from './rebuildInterface.ts';
+import { mergeDeed, stageDeed, type ReadDeed } from './mergeDeed.ts';
+import type { AppliedRebuild, ApplyRebuildInput } from './rebuildInterface.ts';
 import { REPLAY_MODES } from './replayFile.ts';
 
 /**
@@ -33,8 +34,8 @@ const MAX_CAUGHT_UP = { files: 20, bytes: 4 * 1024 * 1024 };
  */
 export async function applyRebuild(
   deps: Deps,
-  input: RebuildInput,
-  { signal, provenance }: Attempt,
+  input: ApplyRebuildInput,
+  { signal, provenance, number = 1 }: Attempt,
 ): Promise<AppliedRebuild> {
   const dataset = findDataset(deps.datasets, input.dataset);
   const startedAt = Date.now();
@@ -42,8 +43,16 @@ export async function applyRebuild(
     await actAsRebuilder(session);
     const before = await readRebuild(session, input.rebuild);
     if (before.state === 'applied' && before.difference) return applied(before, before.difference);
+    // A load that has written ahead, and is frozen, may hold rows: once it was in the way, it is waited for without the lock.
+    if (number > 1) await outlastAhead(session, dataset);
     await beginFenced(session, dataset);
-    const rebuild = await catchUp(session, deps, dataset, await lockRebuild(session, input.rebuild));
+    const locked = await lockRebuild(session, input.rebuild);
+    // Another attempt may have committed while this one waited.
+    if (locked.state === 'applied' && locked.difference) {
+      await session.query('rollback');
+      return applied(locked, locked.difference);
+    }
+    const rebuild = await catchUp(session, deps, dataset, locked, signal);
     if (!rebuild) {
       await session.query('rollback');
       return { outcome: 'behind' };
@@ -52,6 +61,7 @@ export async function applyRebuild(
     // By column it was counted to be shown: while others wait, it is not counted anew.
     const columns = rebuild.difference?.columns ?? {};
     const difference = { ...(await countDifference(session, dataset, rebuild)), columns };
+    if (input.removing === 'few') checkRemoval(rebuild, difference);
     const written = await write(session, dataset, rebuild);
     checkWritten(rebuild, difference, written);
     const stored = await checkStored(session, dataset, rebuild, difference);
@@ -73,28 +83,49 @@ function applied({ removes }: Rebuild, difference: Difference): AppliedRebuild {
   };
 }
 
-/** Merges what was loaded meanwhile; undefined where that is too much while others wait. */
+/** The part of the live tickets that is removed without anybody having seen how many: one in so many. */
+const FEW = 5;
+
+/** @throws TidemarkFailure BadRequest where more than few tickets would be removed: a wrong file to begin with does that */
+function checkRemoval({ removes, dataset }: Rebuild, { stored, extra }: Difference): void {
+  if (!removes || extra * FEW <= stored) return;
+  throw new TidemarkFailure(
+    'BadRequest',
+    `${extra} of ${stored} tickets would be removed, more than a fifth; nothing was changed`,
+    { dataset },
+    'Look at them first, on a terminal and without --yes; or say that it may be so many: --yes --remove-many',
+  );
+}
+
+/** Merges what was loaded meanwhile; undefined, and nothing done, where that is too much while others wait. */
 async function catchUp(
   session: Session,
   { store }: Deps,
   dataset: Dataset,
   rebuild: Rebuild,
+  signal: AbortSignal,
 ): Promise<Rebuild | undefined> {
   const { name } = dataset;
   if (rebuild.state !== 'compared') {
     throw new TidemarkFailure('BadRequest', 'this rebuild was given up', { dataset: name });
   }
+  await checkNotAdopted(session, rebuild);
   const around = await lookAround(session, { dataset: name, after: rebuild.lastDeed, upTo: rebuild.upTo });
   if (around.files > MAX_CAUGHT_UP.files || around.bytes > MAX_CAUGHT_UP.bytes) return undefined;
-  let further = rebuild;
-  // All of it in memory before the next statement: no COPY waits for S3 while the lock is held.
+  // All of it in memory before anything is staged: no COPY waits for S3 while the lock is held, and no staging table is
+  // made in a transaction that is then given up, since the connection is remembered to have one.
+  const reads: ReadDeed[] = [];
   const deeds = readHistory(session, { dataset: name, after: rebuild.lastDeed, upTo: around.newest });
   for await (const deed of deeds) {
     if (!REPLAY_MODES[deed.exportType]) continue;
-    const content = await contentOf(store, dataset, deed);
+    const content = await contentOf(store, dataset, deed, { signal });
     if (content.state === 'found' && !content.held) return undefined;
-    const staged = await stageDeed(session, { store, dataset, read: { deed, content } });
-    further = await mergeDeed(session, { dataset, rebuild: further, deed, staged });
+    reads.push({ deed, content });
+  }
+  let further = rebuild;
+  for (const read of reads) {
+    const staged = await stageDeed(session, { store, dataset, read, signal });
+    further = await mergeDeed(session, { dataset, rebuild: further, deed: read.deed, staged });
   }
   return further;
 }

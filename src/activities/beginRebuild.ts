@@ -2,8 +2,15 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { readHistory } from '../postgres/history.ts';
 import type { Queryable } from '../postgres/queryable.ts';
-import { findApplied, findBase, lookAround, type Around, type DeedRef } from '../postgres/rebuildHistory.ts';
-import { lockRebuild, noteRebuild, openRebuilds, type Rebuild } from '../postgres/rebuildRecord.ts';
+import {
+  findApplied,
+  findBase,
+  lookAround,
+  refuseAdopted,
+  type Around,
+  type DeedRef,
+} from '../postgres/rebuildHistory.ts';
+import { lockOpenRebuilds, lockRebuild, noteRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
 import { actAsRebuilder, asOfTable, createBuild, dropBuild, isBuilt } from '../postgres/rebuildTable.ts';
 import { isSomewhere } from './contentOf.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
@@ -39,7 +46,7 @@ export async function beginRebuild(deps: Deps, input: RebuildInput, attempt: Att
       await session.query('rollback');
       return toBegun(still);
     }
-    for (const other of await openRebuilds(session, { dataset: dataset.name, but: rebuild.id })) {
+    for (const other of await lockOpenRebuilds(session, { dataset: dataset.name, but: rebuild.id })) {
       await dropBuild(session, other);
       await noteRebuild(session, other.id, { state: 'dropped', table: null });
     }
@@ -115,14 +122,15 @@ async function planRebuild(db: Queryable, dataset: Dataset, { from, asOf }: Rebu
           from,
         );
   }
-  const around = await lookAround(db, { dataset: name, after: base.id - 1, upTo });
-  if (around.adopted !== null) {
+  if (base.rows < dataset.minBaselineRows) {
     throw refuse(
-      `what another loader did up to ${around.adopted} is not known`,
-      'Begin with a later file that has all tickets: tidemark rebuild <dataset> --from KEY --reason TEXT',
+      `it has ${base.rows} rows, and a baseline of the dataset at least ${dataset.minBaselineRows} (minBaselineRows)`,
+      'Begin with a file that has all tickets: tidemark rebuild <dataset> --from KEY --reason TEXT',
       base.key,
     );
   }
+  const around = await lookAround(db, { dataset: name, after: base.id - 1, upTo });
+  refuseAdopted(around, { dataset: name, from: base.key });
   return { base, upTo, around };
 }
 
@@ -136,7 +144,7 @@ async function checkFiles(
   const deeds = readHistory(pool, { dataset: dataset.name, after: base.id - 1, upTo: around.newest });
   const looks = lookAhead(deeds, WIDTH, async (deed) => ({
     deed,
-    there: REPLAY_MODES[deed.exportType] === undefined || (await isSomewhere(store, dataset, deed)),
+    there: REPLAY_MODES[deed.exportType] === undefined || (await isSomewhere(store, dataset, deed, signal)),
   }));
   let missing = 0;
   let first: string | undefined;

@@ -23,6 +23,7 @@ export async function atBoundary<T>(work: (attempt: Attempt) => Promise<T>): Pro
   try {
     return await work({
       signal: context.cancellationSignal,
+      number: context.info.attempt,
       tell: (now) => (progress = now),
       provenance: {
         workflow_id: workflowExecution?.workflowId ?? '',

@@ -26,9 +26,9 @@ const MANY_ROWS = 10_000;
  *
  * @throws TidemarkFailure ArchiveGap where a file is gone or has other bytes than the ledger says
  */
-export async function buildFiles(deps: Deps, input: RebuildInput, attempt: Attempt): Promise<BuiltFiles> {
+export async function buildFiles(deps: Deps, input: RebuildInput, { signal }: Attempt): Promise<BuiltFiles> {
   const dataset = findDataset(deps.datasets, input.dataset);
-  return deps.pool.withSession(attempt.signal, async (session) => {
+  return deps.pool.withSession(signal, async (session) => {
     await actAsRebuilder(session);
     let rebuild = await readRebuild(session, input.rebuild);
     const { upTo, lastDeed, filesDone } = rebuild;
@@ -39,9 +39,10 @@ export async function buildFiles(deps: Deps, input: RebuildInput, attempt: Attem
     );
     const looks = lookAhead(deeds, WIDTH, async (deed) => ({
       deed,
-      content: await contentOf(deps.store, dataset, deed),
+      content: await contentOf(deps.store, dataset, deed, { signal }),
     }));
-    for await (const read of looks) rebuild = await buildOne(session, { deps, dataset, rebuild, read });
+    for await (const read of looks)
+      rebuild = await buildOne(session, { deps, dataset, rebuild, read, signal });
     const merged = rebuild.filesDone - filesDone;
     return { done: rebuild.filesDone, left: around.files - merged, rows: rebuild.rowsBuilt };
   });
@@ -62,10 +63,14 @@ interface BuildOne {
   readonly dataset: Dataset;
   readonly rebuild: Rebuild;
   readonly read: ReadDeed;
+  readonly signal: AbortSignal;
 }
 
-async function buildOne(session: Session, { deps, dataset, rebuild, read }: BuildOne): Promise<Rebuild> {
-  const staged = await stageDeed(session, { store: deps.store, dataset, read });
+async function buildOne(
+  session: Session,
+  { deps, dataset, rebuild, read, signal }: BuildOne,
+): Promise<Rebuild> {
+  const staged = await stageDeed(session, { store: deps.store, dataset, read, signal });
   await session.query('begin');
   const further = await mergeDeed(session, { dataset, rebuild, deed: read.deed, staged });
   await session.query('commit');

@@ -32,22 +32,29 @@ type Known = Pick<HistoricDeed, 'key' | 'exportType' | 'etag' | 'sha256' | 'arch
 /** Objects of up to so many bytes are held in memory: most, so that few are read twice. */
 const HELD_BYTES = 256 * 1024;
 
+/** How they are looked for. */
+interface Looking {
+  /** Looked for in the bytes. */
+  readonly words?: Buffer | undefined;
+  /** Ends the look, and the reads. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Finds the bytes of a deed: by their SHA-256 where the ledger has one, else by their ETag. An object that a run moves
  * meanwhile is found in either place.
- *
- * @param words looked for in the bytes
  */
 export async function contentOf(
   store: ObjectStore,
   dataset: Dataset,
   deed: Known,
-  words?: Buffer,
+  looking: Looking = {},
 ): Promise<Content> {
+  const { words, signal } = looking;
   let altered: ObjectKey | undefined;
   const places = placesOf(dataset, deed);
   const attempt = async (at: ObjectKey, etag: string): Promise<FoundContent | undefined> => {
-    const body = await openUnder(store, at, etag);
+    const body = await openUnder(store, at, etag, signal);
     if (!body) return undefined;
     const { sha256, ...content } = await take(body, words);
     if (deed.sha256 === null || sha256 === deed.sha256) return { state: 'found', at, etag, ...content };
@@ -60,7 +67,7 @@ export async function contentOf(
   }
   // A copy may have another ETag than its source: under KMS, or made in parts.
   for (const at of places) {
-    const seen = await store.head({ key: at });
+    const seen = await store.head({ key: at, ...(signal && { signal }) });
     if (!seen || seen.etag === deed.etag) continue;
     const found = deed.sha256 === null ? undefined : await attempt(at, seen.etag);
     if (found) return found;
@@ -70,8 +77,13 @@ export async function contentOf(
 }
 
 /** Whether an object lies under one of the names that the bytes of a deed may have; which bytes is not looked at. */
-export async function isSomewhere(store: ObjectStore, dataset: Dataset, deed: Known): Promise<boolean> {
-  for (const key of placesOf(dataset, deed)) if (await store.head({ key })) return true;
+export async function isSomewhere(
+  store: ObjectStore,
+  dataset: Dataset,
+  deed: Known,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (const key of placesOf(dataset, deed)) if (await store.head({ key, signal })) return true;
   return false;
 }
 
@@ -81,12 +93,15 @@ export async function bytesOf(
   dataset: Dataset,
   deed: Known,
   content: FoundContent,
+  signal?: AbortSignal,
 ): Promise<AsyncIterable<Buffer>> {
   if (content.held) return streamOf(content.held);
-  const body = await openUnder(store, content.at, content.etag);
+  const until = signal && { signal };
+  const body = await openUnder(store, content.at, content.etag, signal);
   if (body) return body.chunks;
-  const again = await contentOf(store, dataset, deed);
-  if (again.state === 'found') return (await store.read({ key: again.at, etag: again.etag })).chunks;
+  const again = await contentOf(store, dataset, deed, until);
+  if (again.state === 'found')
+    return (await store.read({ key: again.at, etag: again.etag, ...until })).chunks;
   throw new TidemarkFailure(
     'ObjectReplaced',
     'the object was replaced or removed while it was read',
@@ -108,9 +123,14 @@ function placesOf(dataset: Dataset, { key, exportType, etag, archived }: Known):
 }
 
 /** Opens an object under an ETag; `undefined` where it has another or is gone. */
-async function openUnder(store: ObjectStore, key: ObjectKey, etag: string): Promise<ObjectBody | undefined> {
+async function openUnder(
+  store: ObjectStore,
+  key: ObjectKey,
+  etag: string,
+  signal: AbortSignal | undefined,
+): Promise<ObjectBody | undefined> {
   try {
-    return await store.read({ key, etag });
+    return await store.read({ key, etag, ...(signal && { signal }) });
   } catch (error) {
     const gone =
       error instanceof TidemarkFailure && (error.kind === 'ObjectReplaced' || error.kind === 'FileVanished');

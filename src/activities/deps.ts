@@ -17,6 +17,8 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Recorded in the ledger: workflow and run id. */
   readonly provenance: Readonly<Record<string, string>>;
+  /** Which attempt of the activity it is, from 1; absent outside Temporal. */
+  readonly number?: number;
   /** Takes what the next heartbeat says; outside Temporal nobody asks. */
   readonly tell?: (progress: LoadProgress) => void;
 }

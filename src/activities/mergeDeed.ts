@@ -29,9 +29,14 @@ const REFUSED =
  */
 export async function stageDeed(
   session: Session,
-  input: { readonly store: ObjectStore; readonly dataset: Dataset; readonly read: ReadDeed },
+  input: {
+    readonly store: ObjectStore;
+    readonly dataset: Dataset;
+    readonly read: ReadDeed;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Staged> {
-  const { store, dataset, read } = input;
+  const { store, dataset, read, signal } = input;
   const { deed, content } = read;
   const place = { dataset: dataset.name, key: deed.key };
   if (content.state === 'gone') {
@@ -40,7 +45,7 @@ export async function stageDeed(
   if (content.state === 'altered') {
     throw new TidemarkFailure('ArchiveGap', 'its object has other bytes than the ledger says', place);
   }
-  const chunks = await bytesOf(store, dataset, deed, content);
+  const chunks = await bytesOf(store, dataset, deed, content, signal);
   try {
     const staged = await stageReplay(session, {
       dataset,

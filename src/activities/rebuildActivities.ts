@@ -10,8 +10,11 @@ import type { RebuildActivities, RebuildInput } from './rebuildInterface.ts';
 /** The activities of the rebuilder, each bound to what it works with. What they do is logged. */
 export function createRebuildActivities(deps: Deps): RebuildActivities {
   const run =
-    <Result>(name: string, work: (deps: Deps, input: RebuildInput, attempt: Attempt) => Promise<Result>) =>
-    (input: RebuildInput): Promise<Result> =>
+    <Input extends RebuildInput, Result>(
+      name: string,
+      work: (deps: Deps, input: Input, attempt: Attempt) => Promise<Result>,
+    ) =>
+    (input: Input): Promise<Result> =>
       atBoundary(async (attempt) => {
         const result = await work(deps, input, attempt);
         Context.current().log.info(name, { ...input, ...result });

@@ -11,7 +11,7 @@ export interface RebuildActivities {
   /** Compares the table with the live one. */
   compareRebuild(input: RebuildInput): Promise<ComparedRebuild>;
   /** Writes the difference into the live table, behind the dataset's lock. Repeatable. */
-  applyRebuild(input: RebuildInput): Promise<AppliedRebuild>;
+  applyRebuild(input: ApplyRebuildInput): Promise<AppliedRebuild>;
   /** Gives the table its lasting name. Repeatable. */
   keepRebuild(input: RebuildInput): Promise<KeptRebuild>;
   /** Drops the table of a rebuild that comes to no end. Repeatable. */
@@ -22,6 +22,11 @@ export interface RebuildActivities {
 export interface RebuildInput {
   readonly dataset: string;
   readonly rebuild: number;
+}
+
+export interface ApplyRebuildInput extends RebuildInput {
+  /** `few`: it fails where more than a fifth of the live tickets would be removed; absent: however many. */
+  readonly removing?: 'few';
 }
 
 export interface BegunRebuild {
@@ -60,4 +65,6 @@ export interface KeptRebuild {
   /** `schema.table` */
   readonly table: string;
   readonly rows: number;
+  /** Set where the live table has row level security: who may read that may not read this. */
+  readonly grants?: 'withheld';
 }

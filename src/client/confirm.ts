@@ -47,7 +47,7 @@ export async function confirm({ what, yes, unattended }: Question): Promise<void
   if (yes === true) return;
   if (process.stdin.isTTY && process.stderr.isTTY) {
     note(what);
-    if (await answered('Go on? [y/N] ')) return;
+    if ((await answerTo(GO_ON)) === 'yes') return;
     throw new Problem('not confirmed: nothing was done', NOT_CONFIRMED);
   }
   if (unattended === 'goOn') return;
@@ -57,17 +57,21 @@ export async function confirm({ what, yes, unattended }: Question): Promise<void
   );
 }
 
-/** Whether the answer is yes; the end of the input and Ctrl-C are none. */
-async function answered(question: string): Promise<boolean> {
+/** The question of every deed. */
+export const GO_ON = 'Go on? [y/N] ';
+
+/** Asks on the terminal. `none`: Ctrl-C, the end of the input, or the question was over before. */
+export async function answerTo(question: string, over?: AbortSignal): Promise<'yes' | 'no' | 'none'> {
   const asking = createInterface({ input: process.stdin, output: process.stderr });
-  const over = new AbortController();
-  asking.once('SIGINT', () => over.abort()).once('close', () => over.abort());
+  const left = new AbortController();
+  asking.once('SIGINT', () => left.abort()).once('close', () => left.abort());
   try {
-    const answer = await asking.question(question, { signal: over.signal });
-    return /^y(es)?$/i.test(answer.trim());
+    const signal = over ? AbortSignal.any([over, left.signal]) : left.signal;
+    const answer = await asking.question(question, { signal });
+    return /^y(es)?$/i.test(answer.trim()) ? 'yes' : 'no';
   } catch {
     note('');
-    return false;
+    return 'none';
   } finally {
     asking.close();
   }

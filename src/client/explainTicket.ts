@@ -105,7 +105,7 @@ export async function explainTicket(
     const sources = sourcesOf(servers, dataset, newest, adopted);
     const looks = lookAhead(sources, WIDTH, async (source) => ({
       source,
-      content: await contentOf(store, dataset, source, words),
+      content: await contentOf(store, dataset, source, { words }),
     }));
     let done = 0;
     for await (const { source, content } of looks) {

@@ -1,16 +1,18 @@
 /** Waiting for a rebuild: how far it is, what differs, whether to go on, and what came of it. */
 
 import type { Dataset } from '../datasets/dataset.ts';
+import { setMaxListeners } from 'node:events';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Difference } from '../domain/difference.ts';
-import { readFoundRows, readRebuild, type FoundRow } from '../postgres/rebuildRecord.ts';
+import { readFoundRows, readRebuild, type FoundRow, type Rebuild } from '../postgres/rebuildRecord.ts';
 import type { RebuildResult } from '../workflows/rebuildDataset.ts';
-import { confirm, NOT_CONFIRMED } from './confirm.ts';
+import { answerTo, GO_ON, NOT_CONFIRMED } from './confirm.ts';
 import { problemOf } from './followRun.ts';
+import { commandOf, type RebuildRun } from './openRebuild.ts';
 import { Problem } from './problem.ts';
 import { openProgressLine } from './progressLine.ts';
-import type { RebuildRun } from './rebuild.ts';
 import type { Servers } from './servers.ts';
-import { count, counted, print, printable, printJson, styled } from './terminal.ts';
+import { count, counted, note, print, printable, printJson, styled } from './terminal.ts';
 
 /** Often enough to look alive, seldom enough to cost nothing. */
 const LOOK_MS = 500;
@@ -21,6 +23,8 @@ const DECIDE = 'decide';
 /** Dropping a table takes a moment. */
 const DROP_MS = 10_000;
 
+const NOTHING_DONE = 'not confirmed: nothing was done';
+
 /** Rows shown of each finding. */
 const MAX_SHOWN = 20;
 
@@ -29,45 +33,79 @@ export interface FollowRebuild {
   readonly dataset: Dataset;
   /** Whether the difference was agreed to before it was known. */
   readonly agreed: boolean;
-  readonly removes: boolean;
   readonly json: boolean;
   readonly values: 'withheld' | 'shown';
 }
 
-/** Follows a rebuild to its end. */
+/** How a rebuild ended. */
+type Ended = { readonly result: RebuildResult } | { readonly error: unknown };
+
+/** Follows a rebuild to its end, or until nobody answers. */
 export async function followRebuild(servers: Servers, run: RebuildRun, input: FollowRebuild): Promise<void> {
+  const client = await servers.temporal();
+  const left = new AbortController();
+  // The SDK adds a listener with each of its long polls.
+  setMaxListeners(0, left.signal);
+  const ended: Promise<Ended> = client
+    .withAbortSignal(left.signal, () => run.handle.result())
+    .then(
+      (result) => ({ result }),
+      (error: unknown) => ({ error }),
+    );
+  try {
+    await follow(servers, run, input, ended);
+  } finally {
+    // Its connection is not closed before a long poll is over.
+    left.abort();
+  }
+}
+
+async function follow(
+  servers: Servers,
+  run: RebuildRun,
+  input: FollowRebuild,
+  ended: Promise<Ended>,
+): Promise<void> {
   const { dataset, json } = input;
-  const ended = run.handle.result().then(
-    (result) => ({ result }) as const,
-    (error: unknown) => ({ error }) as const,
-  );
-  const difference = await untilCompared(servers, run, ended);
+  const rebuild = await untilCompared(servers, run, ended);
   const rows = await foundRows(servers, run, input);
-  if (difference && !json) printDifference(dataset, difference, rows);
-  if (difference && !input.agreed) await ask(run, input, difference, ended);
+  if (rebuild.difference && !json) printDifference(dataset, rebuild.difference, rows);
+  const asks = rebuild.difference !== null && !input.agreed;
+  const answer = asks ? await ask(run, dataset, rebuild, ended) : undefined;
+  if (answer === 'no') await checkHeard(servers, dataset, rebuild, ended);
   const end = await ended;
   if ('error' in end) throw problemOf(end.error, run.handle);
   const { result } = end;
   if (json) printJson({ ...result, found: rows.map(withoutMissing) });
-  else printResult(dataset, result, input);
-  if (result.outcome === 'dropped') throw new Problem('not confirmed: nothing was done', NOT_CONFIRMED);
+  else printResult(dataset, result, rebuild);
+  if (result.outcome === 'dropped') throw new Problem(NOTHING_DONE, NOT_CONFIRMED);
+  if (answer === 'no') throw new Problem('somebody had agreed to it before: what differs was written');
 }
 
-/** Tells how far it is until the difference is known; undefined where the rebuild ends without one. */
-async function untilCompared(
-  { db }: Servers,
-  { id }: RebuildRun,
-  ended: Promise<unknown>,
-): Promise<Difference | undefined> {
+/** Agrees to a rebuild, seen (`any`) or not (`few` removed). One that has ended meanwhile tells its end itself. */
+export async function agreeTo(run: RebuildRun, removing: 'few' | 'any'): Promise<void> {
+  await tell(run, true, removing);
+}
+
+async function tell({ handle }: RebuildRun, answer: boolean, removing: 'few' | 'any' = 'any'): Promise<void> {
+  try {
+    await handle.signal(DECIDE, answer, removing);
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+/** Tells how far it is until the difference is known, or the rebuild ends without one. */
+async function untilCompared({ db }: Servers, { id }: RebuildRun, ended: Promise<unknown>): Promise<Rebuild> {
   const progress = openProgressLine('merged', 'file');
   let over = false;
   void ended.then(() => (over = true));
   try {
     for (;;) {
       const last = over;
-      const { difference, filesDone, filesTotal } = await readRebuild(db, id);
-      if (difference || last) return difference ?? undefined;
-      if (filesTotal > 0) progress.tell(filesDone, filesTotal);
+      const rebuild = await readRebuild(db, id);
+      if (rebuild.difference || last) return rebuild;
+      if (rebuild.filesTotal > 0) progress.tell(rebuild.filesDone, rebuild.filesTotal);
       await within(LOOK_MS, ended);
     }
   } finally {
@@ -75,32 +113,63 @@ async function untilCompared(
   }
 }
 
-/** Asks, and tells the rebuild. */
+/**
+ * Asks, and tells the rebuild.
+ *
+ * @returns `none` where it has ended before the answer
+ * @throws Problem where nobody answers: it is left alone
+ */
 async function ask(
-  { handle }: RebuildRun,
-  { dataset, removes }: FollowRebuild,
-  { missing, different, extra }: Difference,
+  run: RebuildRun,
+  dataset: Dataset,
+  rebuild: Rebuild,
   ended: Promise<unknown>,
-): Promise<void> {
+): Promise<'yes' | 'no' | 'none'> {
+  const { missing = 0, different = 0, extra = 0 } = rebuild.difference ?? {};
   const parts = [`${counted(missing, 'row')} inserted`, `${count(different)} updated`];
-  if (removes) parts.push(`${count(extra)} removed`);
-  const what = `In tickets.${dataset.table}: ${parts.join(', ')}.`;
-  try {
-    await confirm({ what, yes: undefined, unattended: 'refuse' });
-  } catch (error) {
-    await handle.signal(DECIDE, false);
-    // The next rebuild of the dataset is a new one, and none to attach to; a rebuilder that is gone is not waited for.
-    await within(DROP_MS, ended);
-    throw error;
+  if (rebuild.removes) parts.push(`${count(extra)} removed`);
+  note(`In tickets.${dataset.table}: ${parts.join(', ')}.`);
+  const over = new AbortController();
+  void ended.then(() => over.abort());
+  const answer = await answerTo(GO_ON, over.signal);
+  if (answer !== 'none') await tell(run, answer === 'yes');
+  else if (!over.signal.aborted) {
+    throw new Problem(
+      `no answer: the rebuild is left alone, and is dropped after 7 days. To go on: ${commandOf(dataset, rebuild)}`,
+      NOT_CONFIRMED,
+    );
   }
-  await handle.signal(DECIDE, true);
+  return answer;
 }
 
-/** Waits at most this long. */
-async function within(ms: number, end: Promise<unknown>): Promise<void> {
+/**
+ * After a no the next rebuild of the dataset is a new one, and none to attach to; a rebuilder that is gone is not waited for.
+ *
+ * @throws Problem where the rebuild has not ended by then
+ */
+async function checkHeard(
+  { db }: Servers,
+  dataset: Dataset,
+  { id }: Rebuild,
+  ended: Promise<unknown>,
+): Promise<void> {
+  if (await within(DROP_MS, ended)) return;
+  const rebuild = await readRebuild(db, id);
+  if (rebuild.state === 'dropped') throw new Problem(NOTHING_DONE, NOT_CONFIRMED);
+  throw new Problem(
+    'the rebuild was told no, and has not ended: no rebuilder works, or somebody had agreed before. ' +
+      `To see how it ends: ${commandOf(dataset, rebuild)}`,
+    NOT_CONFIRMED,
+  );
+}
+
+/** Waits at most this long. @returns whether it came */
+async function within(ms: number, end: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  await Promise.race([end, new Promise((resolve) => (timer = setTimeout(resolve, ms)))]);
+  const late = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
+  const came = await Promise.race([end.then(() => true), late]);
   clearTimeout(timer);
+  return came;
 }
 
 function foundRows(
@@ -141,10 +210,15 @@ function printDifference(dataset: Dataset, difference: Difference, rows: readonl
   if (missing + different + extra === 0) print(styled('green', 'the table is what its files lead to'));
 }
 
-function printResult(dataset: Dataset, result: RebuildResult, { removes }: FollowRebuild): void {
+function printResult(dataset: Dataset, result: RebuildResult, { removes }: Rebuild): void {
   const { outcome, files, from, inserted = 0, updated = 0, removed = 0, table, rows = 0 } = result;
   const merged = `${counted(files, 'file')} merged, from ${printable(from)} on`;
   if (outcome === 'kept') print(`${merged}\n${table ?? ''}: ${counted(rows, 'row')}`);
+  if (result.grants === 'withheld') {
+    print(
+      `tickets.${dataset.table} has row level security: only tidemark_rebuilder may read it; others: grant select, and policies`,
+    );
+  }
   if (outcome !== 'applied') return;
   print(merged);
   print(

@@ -57,7 +57,7 @@ export function connectionSum(facts: ServerFacts): string {
 }
 
 /** What worker and client call, by name and types as a grant writes them. */
-const FUNCTIONS = ['mark_missing(text, text[])'];
+const FUNCTIONS = ['mark_missing(text, text[])', 'withdraw_rebuild(bigint)'];
 
 /** Asks who and what answers. */
 export async function readServerFacts(db: Queryable): Promise<ServerFacts> {

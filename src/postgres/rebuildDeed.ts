@@ -5,6 +5,7 @@ import type { Difference } from '../domain/difference.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { limitsOf, SET_LIMITS } from './limits.ts';
 import type { Session } from './pool.ts';
+import { lookAround, refuseAdopted } from './rebuildHistory.ts';
 import { noteRebuild, type Rebuild } from './rebuildRecord.ts';
 import { countRows, dropBuild, type Written } from './rebuildTable.ts';
 import { targetTable } from './tables.ts';
@@ -14,6 +15,15 @@ export async function beginFenced(session: Session, dataset: Dataset): Promise<v
   await session.query('begin isolation level read committed');
   await session.query(SET_LIMITS, limitsOf('bounded'));
   await session.queryLong('select tickets.lock_dataset($1)', [dataset.name]);
+}
+
+/** @throws TidemarkFailure BadRequest where another loader's deeds were taken over since the rebuild was planned */
+export async function checkNotAdopted(
+  session: Session,
+  { dataset, baseId, baseKey, upTo }: Rebuild,
+): Promise<void> {
+  const around = await lookAround(session, { dataset, after: baseId - 1, upTo });
+  refuseAdopted(around, { dataset, from: baseKey ?? '' });
 }
 
 /** @returns the rows of the live table, which are as many as they should be */

@@ -1,5 +1,6 @@
 /** The part of the ledger that a rebuild goes through. */
 
+import { TidemarkFailure } from '../domain/failures.ts';
 import type { Queryable } from './queryable.ts';
 
 /** A ledger row and its file. */
@@ -8,22 +9,29 @@ export interface DeedRef {
   readonly key: string;
 }
 
+/** A file that a rebuild may begin with. */
+export interface BaseRef extends DeedRef {
+  /** Rows of it. */
+  readonly rows: number;
+}
+
 /**
- * The ledger row of an applied file, of these kinds; by default the newest baseline, which may also be the file that an
- * earlier rebuild began with.
+ * The ledger row of a file that was applied in its order; by default of the newest baseline, which may also be the file that
+ * a rebuild with `--remove` began with: only that one has made the file the table's beginning.
  *
  * @param input.upTo the last ledger row to look at
  */
 export async function findBase(
   db: Queryable,
   input: { readonly dataset: string; readonly key: string | null; readonly upTo: number | null },
-): Promise<DeedRef | undefined> {
-  const [base] = await db.query<DeedRef>(
-    `select id::float8 as id, source_key as key from tickets.import_meta
+): Promise<BaseRef | undefined> {
+  const [base] = await db.query<BaseRef>(
+    `select id::float8 as id, source_key as key, rows_read::float8 as rows from tickets.import_meta
      where dataset = $1 and export_type in ('baseline', 'delta') and ($3::bigint is null or id <= $3)
        and source_key = coalesce($2, (
          select source_key from tickets.import_meta
-         where dataset = $1 and export_type in ('baseline', 'rebuilt') and ($3::bigint is null or id <= $3)
+         where dataset = $1
+           and (export_type = 'baseline' or export_type = 'rebuilt' and (metadata ->> 'removes')::boolean) and ($3::bigint is null or id <= $3)
          order by id desc limit 1))`,
     [input.dataset, input.key, input.upTo],
   );
@@ -75,6 +83,23 @@ export async function lookAround(
     [input.dataset, input.after, input.upTo, LOADS],
   );
   return around ?? { files: 0, newest: input.after, bytes: 0, adopted: null, isWhole: true };
+}
+
+/**
+ * @param input.from the file that a rebuild begins with
+ * @throws TidemarkFailure BadRequest where another loader had part in what it goes through
+ */
+export function refuseAdopted(
+  { adopted }: Around,
+  { dataset, from }: { readonly dataset: string; readonly from: string },
+): void {
+  if (adopted === null) return;
+  throw new TidemarkFailure(
+    'BadRequest',
+    `what another loader did up to ${adopted} is not known`,
+    { dataset, key: from },
+    'Begin with a later file that has all tickets: tidemark rebuild <dataset> --from KEY --reason TEXT',
+  );
 }
 
 /** Deeds that put rows of a file into the table. */

@@ -65,6 +65,11 @@ export async function askRebuild(db: Queryable, request: RebuildRequest): Promis
   return row.id;
 }
 
+/** Takes back what was asked for, and not begun. */
+export async function withdrawRebuild(db: Queryable, id: number): Promise<void> {
+  await db.query('select tickets.withdraw_rebuild($1)', [id]);
+}
+
 /** @throws TidemarkFailure BadRequest where there is none */
 export async function readRebuild(db: Queryable, id: number): Promise<Rebuild> {
   return found(await db.query<Rebuild>(`select ${COLUMNS} from tickets.rebuilds where id = $1`, [id]));
@@ -82,14 +87,18 @@ function found([rebuild]: readonly Rebuild[]): Rebuild {
   throw new TidemarkFailure('BadRequest', 'there is no such rebuild', {}, 'Ask for one: tidemark rebuild');
 }
 
-/** The rebuilds of a dataset that were begun and have not come to an end, but for one. */
-export function openRebuilds(
+/**
+ * The rebuilds of a dataset that have not come to an end, but for one, held until the transaction ends: none of them comes
+ * to one meanwhile. Of those that were not begun only earlier ones.
+ */
+export function lockOpenRebuilds(
   db: Queryable,
   input: { readonly dataset: string; readonly but: number },
 ): Promise<Rebuild[]> {
   return db.query<Rebuild>(
     `select ${COLUMNS} from tickets.rebuilds
-     where dataset = $1 and id <> $2 and state in ('building', 'compared')`,
+     where dataset = $1 and id <> $2 and (state in ('building', 'compared') or state = 'asked' and id < $2)
+     order by id for update`,
     [input.dataset, input.but],
   );
 }

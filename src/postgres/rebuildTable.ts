@@ -67,14 +67,21 @@ export async function dropBuild(db: Queryable, rebuild: Pick<Rebuild, 'table'>):
   if (rebuild.table !== null) await db.query(`drop table if exists ${builtTable(rebuild)}`);
 }
 
-/** Gives the table its lasting name; who may read the live table may read it. */
-export async function keepBuild(
-  db: Queryable,
-  dataset: Dataset,
-  rebuild: Rebuild,
-  name: string,
-): Promise<void> {
+/** Whether policies of the live table say who may see which of its rows. */
+export async function hasPolicies(db: Queryable, dataset: Dataset): Promise<boolean> {
+  const [table] = await db.query<{ secured: boolean }>(
+    `select relrowsecurity as secured from pg_class where oid = '${targetTable(dataset)}'::regclass`,
+  );
+  return table?.secured ?? false;
+}
+
+/** Gives the table its lasting name. */
+export async function keepBuild(db: Queryable, rebuild: Rebuild, name: string): Promise<void> {
   await db.query(`alter table ${builtTable(rebuild)} rename to ${identifier(name)}`);
+}
+
+/** Lets who may read the live table read another one. */
+export async function grantAsLive(db: Queryable, dataset: Dataset, name: string): Promise<void> {
   await db.query(
     `do $$
      declare

@@ -41,7 +41,9 @@ export async function readTableFaults(db: Queryable, dataset: Dataset): Promise<
 function columnFaults(plain: string, table: string, { name, wanted, found }: ColumnState): TableFault[] {
   const column = identifier(name);
   if (found === null) {
-    const mend = `alter table ${table} add column ${column} ${wanted};`;
+    // As `migrate` adds them: rows that are there get a value, and what else writes into the table still can.
+    const filled = name in EMPTY_LINEAGE ? ` not null default ${EMPTY_LINEAGE[name]}` : '';
+    const mend = `alter table ${table} add column ${column} ${wanted}${filled};`;
     return [problem(`${plain} lacks the column ${name}`, mend)];
   }
   if (found === wanted) return [];
@@ -72,6 +74,13 @@ interface TableState {
   /** Policies may hide rows from the login. */
   readonly rowSecurity: boolean;
 }
+
+/** What stands in the rows of which it is not known where they came from. */
+const EMPTY_LINEAGE: Readonly<Record<string, string>> = {
+  source_key: `''`,
+  source_line: '0',
+  loaded_at: 'now()',
+};
 
 const LINEAGE = { source_key: 'text', source_line: 'bigint', loaded_at: 'timestamptz' };
 

@@ -79,18 +79,50 @@ export async function beginAhead(
 /**
  * Waits for one, which may keep rows locked that a load needs; one that is frozen is ended.
  *
- * @throws TidemarkFailure PostgresBusy where it goes on
+ * @throws TidemarkFailure PostgresBusy where it goes on; where this role may not end it, that names its session
  */
-export async function outlastAhead(session: Session, dataset: Dataset): Promise<void> {
-  await beginAhead(session, dataset);
+export async function outlastAhead(
+  session: Session,
+  dataset: Dataset,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  try {
+    await beginAhead(session, dataset, patienceMs);
+  } catch (error) {
+    if (!(error instanceof TidemarkFailure && error.kind === 'PostgresBusy')) throw error;
+    throw (await foreignAhead(session, dataset)) ?? error;
+  }
   await session.query('rollback');
 }
+
+async function foreignAhead(session: Session, dataset: Dataset): Promise<TidemarkFailure | undefined> {
+  const [other] = await session.query<{ pid: number }>(
+    `select l.pid from pg_locks l join pg_stat_activity a on a.pid = l.pid
+     where ${HOLDS_AHEAD} and not ${MAY_END}`,
+    [dataset.name],
+  );
+  if (!other) return undefined;
+  return new TidemarkFailure(
+    'PostgresBusy',
+    `the session with pid ${other.pid} is writing a file's rows into the table`,
+    { dataset: dataset.name },
+    `Look at it in pg_stat_activity: where its worker is frozen, select pg_terminate_backend(${other.pid})`,
+  );
+}
+
+/** Whether a lock is the one of who writes ahead into the table of the dataset $1. */
+const HOLDS_AHEAD = `l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.classid = ${AHEAD}::oid
+       and l.objid = hashtext($1)::bit(32)::bigint::oid
+       and l.database = (select oid from pg_database where datname = current_database())`;
+
+/** Whether this role may end a session. */
+const MAY_END = `(pg_has_role(usesysid, 'usage') or pg_has_role('pg_signal_backend', 'usage'))`;
 
 /** Ends a session, unless it is one of a role that this one may not end: then who waits fails as busy. */
 async function end(session: Session, pid: number): Promise<void> {
   await session.query(
     `select pg_terminate_backend(pid) from pg_stat_activity
-     where pid = $1 and (pg_has_role(usesysid, 'usage') or pg_has_role('pg_signal_backend', 'usage'))`,
+     where pid = $1 and ${MAY_END}`,
     [pid],
   );
 }
@@ -108,9 +140,7 @@ async function progressOfOther(
      from pg_locks l
      join pg_stat_activity a on a.pid = l.pid and a.wait_event = 'ClientRead'
      left join pg_stat_progress_copy p on p.pid = l.pid
-     where l.locktype = 'advisory' and l.granted and l.objsubid = 2 and l.classid = ${AHEAD}::oid
-       and l.objid = hashtext($1)::bit(32)::bigint::oid
-       and l.database = (select oid from pg_database where datname = current_database())`,
+     where ${HOLDS_AHEAD}`,
     [dataset.name],
   );
   return holder;

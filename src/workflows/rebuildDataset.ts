@@ -12,7 +12,7 @@ import {
   setCurrentDetails,
   setHandler,
 } from '@temporalio/workflow';
-import type { AppliedRebuild, RebuildActivities } from '../activities/rebuildInterface.ts';
+import type { AppliedRebuild, ApplyRebuildInput, RebuildActivities } from '../activities/rebuildInterface.ts';
 import type { Difference } from '../domain/difference.ts';
 import { finalFailure, unwrapped } from './activityCalls.ts';
 import { nameOf } from './details.ts';
@@ -23,6 +23,8 @@ export interface RebuildDatasetInput {
   readonly rebuild: number;
   /** Whether the difference is written without asking; absent: it waits for the signal `decide`. */
   readonly agreed?: boolean;
+  /** Whether that may remove more than a fifth of the live tickets, which nobody has seen. */
+  readonly removesMany?: boolean;
 }
 
 /** A rebuild's report. */
@@ -42,10 +44,18 @@ export interface RebuildResult {
   /** `schema.table` of a table that is kept. */
   readonly table?: string;
   readonly rows?: number;
+  /** Set where nobody else may read it, since the live table has row level security. */
+  readonly grants?: 'withheld';
 }
 
-/** Tells a rebuild that waits whether its difference is to be written. */
-const decide = defineSignal<[boolean]>('decide');
+/** How many tickets may be removed: `few` are up to a fifth of the live ones. */
+type Removing = 'few' | 'any';
+
+/**
+ * Tells a rebuild that waits whether its difference is to be written. The first answer counts; `few` comes of who has not
+ * seen it.
+ */
+const decide = defineSignal<[boolean, Removing?]>('decide');
 
 /** A built table that nobody decides about is dropped after this. */
 const PATIENCE = '7 days';
@@ -66,7 +76,12 @@ export async function rebuildDataset(input: RebuildDatasetInput): Promise<Rebuil
   checkInput(input);
   const { dataset, rebuild } = input;
   let agreed = input.agreed;
-  setHandler(decide, (answer) => void (agreed ??= answer));
+  let removing: Removing = input.removesMany === true ? 'any' : 'few';
+  setHandler(decide, (answer, upTo = 'any') => {
+    if (agreed !== undefined) return;
+    agreed = answer;
+    removing = upTo;
+  });
   const ours = { dataset, rebuild };
   try {
     const begun = await unwrapped(activities.beginRebuild(ours));
@@ -83,7 +98,7 @@ export async function rebuildDataset(input: RebuildDatasetInput): Promise<Rebuil
       await activities.dropRebuild(ours);
       return { ...facts, outcome: 'dropped', files, difference };
     }
-    const { outcome, ...applied } = await apply(ours);
+    const { outcome, ...applied } = await apply(removing === 'few' ? { ...ours, removing } : ours);
     setCurrentDetails(`Applied. ${differenceLine(applied.difference)}`);
     return { ...facts, outcome, files, ...applied };
   } catch (error) {
@@ -113,11 +128,13 @@ async function compare(ours: Ours): Promise<Difference> {
   throw tooBusy(ours);
 }
 
-async function apply(ours: Ours): Promise<Extract<AppliedRebuild, { readonly outcome: 'applied' }>> {
+async function apply(
+  ours: ApplyRebuildInput,
+): Promise<Extract<AppliedRebuild, { readonly outcome: 'applied' }>> {
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const applied = await unwrapped(activities.applyRebuild(ours));
     if (applied.outcome === 'applied') return applied;
-    await build(ours);
+    await build({ dataset: ours.dataset, rebuild: ours.rebuild });
   }
   throw tooBusy(ours);
 }

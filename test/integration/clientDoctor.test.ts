@@ -10,6 +10,7 @@ import { readServerFacts, roomOf } from '../../src/postgres/inspect.ts';
 import { createPool } from '../../src/postgres/pool.ts';
 import { fakeClock } from '../support/faults/processes.ts';
 import { createUser, documentedPolicy, grant } from '../support/s3User.ts';
+import { fileName, incFile } from '../support/incFile.ts';
 import { databaseUrl, loaderUrl } from '../support/shared.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -123,15 +124,22 @@ describe('tidemark doctor', function () {
   });
 
   it('the table: a missing column, a wrong type, a lost key, a column nobody fills, with the SQL that mends each', async () => {
-    await world.db.query(`alter table tickets.inc drop column mttr`);
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }]));
+    await world.db.query(
+      `alter table tickets.inc drop column mttr, drop column source_key, drop column loaded_at`,
+    );
     await world.db.query(`alter table tickets.inc alter column created_week type text`);
     await world.db.query(`alter table tickets.inc drop constraint inc_pkey`);
-    await world.db.query(`alter table tickets.inc add column foreign_note text not null`);
+    await world.db.query(`alter table tickets.inc add column foreign_note text not null default ''`);
+    await world.db.query(`alter table tickets.inc alter column foreign_note drop default`);
     const { status, checks } = await doctor();
     const found = faults(checks, 'postgres.table.inc');
-    assert.deepEqual([status, found.length], [1, 4]);
+    assert.deepEqual([status, found.length], [1, 6]);
     for (const { mend } of found) await world.db.query(mend ?? '');
     assert.deepEqual(faults((await doctor()).checks, 'postgres'), []);
+    // Where a row came from is not known, and is not null either: a load and `verify` go on.
+    const rows = await world.db.query('select source_key, loaded_at is not null as loaded from tickets.inc');
+    assert.deepEqual(rows, [{ source_key: '', loaded: true }]);
   });
 
   it('no migration applied', async () => {

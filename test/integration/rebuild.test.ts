@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import type { WorkflowFailedError, WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import type { WorkflowFailedError } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
-import type { rebuildDataset } from '../../src/workflows/rebuildDataset.ts';
+import { attemptsOf } from '../support/attempts.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
+import { onTerminal } from '../support/onTerminal.ts';
 import { readTable } from '../support/tables.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
 
@@ -26,8 +25,6 @@ interface Report {
   readonly difference: { built: number; missing: number; different: number; extra: number; columns: object };
   readonly found: { finding: string; key: string; line: number; ticket?: string }[];
 }
-
-type Handle = WorkflowHandleWithFirstExecutionRunId<typeof rebuildDataset>;
 
 describe('tidemark rebuild', function () {
   this.timeout(180_000);
@@ -411,35 +408,4 @@ describe('tidemark rebuild', function () {
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-/** Types `rebuild inc` on a terminal of its own, and an answer. */
-async function onTerminal(
-  world: World,
-  answer: string,
-): Promise<{ readonly status: number | null; readonly said: string }> {
-  const command = `${process.execPath} --import tsx src/client.ts rebuild inc --reason because`;
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
-    env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...world.env },
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  let said = '';
-  let answered = false;
-  child.stdout.on('data', (data: Buffer) => {
-    said += data.toString();
-    if (answered || !said.includes('[y/N] ')) return;
-    answered = true;
-    child.stdin.write(answer);
-  });
-  const [status] = (await once(child, 'close')) as [number | null];
-  return { status, said };
-}
-
-/** The attempts in which the activities of a run came to their ends. */
-async function attemptsOf(handle: Handle): Promise<readonly number[]> {
-  const { events } = await handle.fetchHistory();
-  const attempts = (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
-    started ? [started.attempt ?? 0] : [],
-  );
-  return [...new Set(attempts)].sort((a, b) => a - b);
 }

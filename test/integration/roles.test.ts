@@ -40,6 +40,7 @@ const FORBIDDEN = [
   `update tickets.rebuilds set state = 'applied'`,
   `insert into tickets.rebuilds (dataset, who, reason, state) values ('inc', 'x', 'x', 'applied')`,
   `delete from tickets.rebuild_rows`,
+  `delete from tickets.rebuilds`,
   `create table tickets_rebuild.more (id int)`,
 ];
 
