@@ -57,7 +57,9 @@ describe('tidemark doctor', function () {
     const { status, stderr, checks } = await doctor(env);
     assert.deepEqual([status, stderr, faults(checks)], [0, '', []]);
     assert.deepEqual(
-      checks.filter(({ check, level }) => level === 'note' && !/conditions|searchAttributes|rebuilder/.test(check)),
+      checks.filter(
+        ({ check, level }) => level === 'note' && !/conditions|searchAttributes|rebuilder/.test(check),
+      ),
       [],
     );
     const names = new Set(checks.map(({ check }) => check));
@@ -67,7 +69,9 @@ describe('tidemark doctor', function () {
         (name) => `postgres.${name}`,
       ),
       ...['connection', 'rights.inc', 'conditions'].map((name) => `s3.${name}`),
-      ...['connection', 'schedule.inc', 'workers', 'rebuilder', 'searchAttributes'].map((name) => `temporal.${name}`),
+      ...['connection', 'schedule.inc', 'workers', 'rebuilder', 'searchAttributes'].map(
+        (name) => `temporal.${name}`,
+      ),
       'clocks',
       'clocks.future',
     ])
