@@ -61,6 +61,7 @@ const GOALS: Readonly<Record<string, Goal>> = {
   'd.memory.50': { atMost: 220 },
   'd.growth': { atMost: 1.15 },
   'd.linear': { atMost: 5.5 },
+  'd.linear.full': { atMost: 5.5 },
   'e.activities': { atMost: 2 },
   'e.writers': { atMost: 0 },
 };

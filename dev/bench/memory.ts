@@ -4,7 +4,7 @@ import { ratios, type Figure } from './figure.ts';
 import { again, emptyBucket, writeFile, type BenchFile } from './files.ts';
 import type { Ground } from './ground.ts';
 import type { SectionInput } from './loads.ts';
-import { forgetLoads, OURS, reset } from './tables.ts';
+import { forgetLoads, OURS, reset, settle } from './tables.ts';
 import { startWorkerRuns } from './workerRuns.ts';
 
 const MB = 1e6;
@@ -14,8 +14,17 @@ const LINEAR = [10, 50] as const;
 /** What one process came to: the peak at its start, then after a file of each scale. */
 interface Life {
   readonly start: number;
-  readonly scales: readonly { readonly peak: number; readonly seconds: number }[];
+  readonly scales: readonly Scale[];
 }
+
+/** A file that was loaded twice: onto an empty table, then under a new key onto the full one. */
+interface Scale {
+  readonly peak: number;
+  /** Of each of the two. */
+  readonly seconds: readonly [empty: number, full: number];
+}
+
+const ONTO = ['an empty table', 'the full table, all rows equal'] as const;
 
 /** Each round has a process of its own, that loads a file of each scale. Left out where the system knows no peaks. */
 export async function memoryAndSize(input: SectionInput): Promise<Figure[]> {
@@ -34,12 +43,15 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[]> {
     }
     const peaks = [life.start, ...life.scales.map(({ peak }) => peak)];
     const megabytes = peaks.map((bytes) => (bytes / MB).toFixed(0)).join(', ');
-    const times = life.scales.map(({ seconds }) => seconds.toFixed(2)).join(', ');
+    const times = life.scales
+      .map(({ seconds }) => seconds.map((one) => one.toFixed(2)).join(' and '))
+      .join(', ');
     say(`  round ${round + 1} of ${rounds}: ${megabytes} MB; ${times} s`);
     lives.push(life);
   }
   const peaks = (at: number): number[] => lives.map((life) => (life.scales[at]?.peak ?? Number.NaN) / MB);
-  const times = (at: number): number[] => lives.map((life) => life.scales[at]?.seconds ?? Number.NaN);
+  const times = (at: number, onto: number): number[] =>
+    lives.map((life) => life.scales[at]?.seconds[onto] ?? Number.NaN);
   const [first, last] = [0, scales.length - 1];
   const [small, large] = LINEAR.map((scale) => scales.indexOf(scale));
   return [
@@ -51,7 +63,7 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[]> {
     },
     ...scales.map((scale, at): Figure => ({
       id: `d.memory.${scale}`,
-      what: `peak memory of the worker: after a file of ${scale}×`,
+      what: `peak memory of the worker: after a file of ${scale}×, twice`,
       unit: 'MB',
       samples: peaks(at),
     })),
@@ -62,15 +74,13 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[]> {
       samples: ratios(peaks(last), peaks(first)),
     },
     ...(small !== undefined && large !== undefined && small >= 0 && large >= 0
-      ? [
-          {
-            id: 'd.linear',
-            what: `time of a load, ${LINEAR[1]}× over ${LINEAR[0]}×, onto an empty table`,
-            unit: 'ratio' as const,
-            pair: { ours: times(large), theirs: times(small), who: `${LINEAR[0]}×` },
-            samples: ratios(times(large), times(small)),
-          },
-        ]
+      ? ONTO.map((what, onto): Figure => ({
+          id: onto === 0 ? 'd.linear' : 'd.linear.full',
+          what: `time of a load, ${LINEAR[1]}× over ${LINEAR[0]}×, onto ${what}`,
+          unit: 'ratio',
+          pair: { ours: times(large, onto), theirs: times(small, onto), who: `${LINEAR[0]}×` },
+          samples: ratios(times(large, onto), times(small, onto)),
+        }))
       : []),
   ];
 }
@@ -78,16 +88,22 @@ export async function memoryAndSize(input: SectionInput): Promise<Figure[]> {
 async function live(ground: Ground, files: readonly BenchFile[]): Promise<Life | undefined> {
   const runs = await startWorkerRuns(ground);
   const start = await runs.peakMemory();
-  const scales: { peak: number; seconds: number }[] = [];
+  const scales: Scale[] = [];
   for (const file of files) {
     ground.yardstick.take();
     await emptyBucket(ground);
     await forgetLoads(ground);
-    await again(ground, file, 0);
     await reset(ground, OURS, 'empty');
-    const { result, loadMs } = await runs.run();
-    if (result.applied !== 1) throw new Error(`a file of ${file.rows} rows was not applied`);
-    scales.push({ peak: (await runs.peakMemory()) ?? Number.NaN, seconds: loadMs / 1000 });
+    const load = async (place: number): Promise<number> => {
+      await again(ground, file, place);
+      const { result, loadMs } = await runs.run();
+      if (result.applied !== 1) throw new Error(`a file of ${file.rows} rows was not applied`);
+      return loadMs / 1000;
+    };
+    const empty = await load(0);
+    await settle(ground, OURS);
+    const full = await load(1);
+    scales.push({ peak: (await runs.peakMemory()) ?? Number.NaN, seconds: [empty, full] });
   }
   await runs.close();
   return start === undefined ? undefined : { start, scales };

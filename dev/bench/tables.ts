@@ -44,11 +44,17 @@ export type TableState = 'empty' | 'full';
  *
  * @param kept the table with a full one's rows
  */
-export async function reset({ sql }: Ground, table: string, state: TableState, kept = KEPT): Promise<void> {
+export async function reset(ground: Ground, table: string, state: TableState, kept = KEPT): Promise<void> {
+  const { sql } = ground;
   await sql(`truncate ${table}`);
   if (state === 'full') {
     await sql(`insert into ${table} select ${table === THEIRS ? NAMES : '*'} from ${kept}`);
   }
+  await settle(ground, table);
+}
+
+/** Leaves a table with its rows, vacuumed and analysed, all on disk. */
+export async function settle({ sql }: Ground, table: string): Promise<void> {
   await sql(`vacuum (analyze) ${table}`);
   await sql('checkpoint');
 }
