@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The worker: configuration → clients → activities → Worker. */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { describeProblem } from './client/problem.ts';
@@ -19,6 +20,9 @@ import { readTableFaults } from './postgres/tableFaults.ts';
 import { probeConditions } from './s3/probe.ts';
 import { boundShutdown, commonOptions, runProcess } from './workerProcess.ts';
 import { createWorkers, type Workers } from './workers.ts';
+
+/** Between two tries to note what a load keeps from being noted. */
+const NOTE_AGAIN_MS = 5_000;
 
 async function work(config: Config): Promise<void> {
   const temporalPort = await installRuntime({
@@ -66,7 +70,7 @@ async function workMonitored(
   try {
     await warnOfFewConnections(pool, config);
     await tellOfTables(pool);
-    await noteSettings(pool, DATASETS);
+    const held = await noteSettings(pool, DATASETS);
     for (const { changesPrefix } of ENABLED) await store.check({ prefix: changesPrefix });
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;
@@ -86,7 +90,16 @@ async function workMonitored(
       );
       running.worker = worker;
       boundShutdown();
-      await Promise.all([worker.run().finally(() => void drain()), warnOfIgnoredConditions(config)]);
+      const stopping = new AbortController();
+      const ran = worker.run().finally(() => {
+        stopping.abort();
+        void drain();
+      });
+      await Promise.all([
+        ran,
+        warnOfIgnoredConditions(config),
+        held > 0 && noteHeldSettings(pool, stopping.signal),
+      ]);
     } finally {
       await connection.close();
     }
@@ -131,6 +144,15 @@ async function tellOfTables(pool: Pool): Promise<void> {
     for (const { what, mend } of await readTableFaults(pool, dataset)) {
       Runtime.instance().logger.error(`${dataset.name}: ${printable(what)}. Mend it: ${printable(mend)}`);
     }
+  }
+}
+
+/** A load may hold a dataset's row for long, that of a worker that was killed for as long as its session lasts. */
+async function noteHeldSettings(pool: Pool, stop: AbortSignal): Promise<void> {
+  for (let held = true; held && !stop.aborted;) {
+    await delay(NOTE_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
+    // PostgreSQL may be away meanwhile; loads say so.
+    if (!stop.aborted) held = await noteSettings(pool, DATASETS).then(Boolean, () => true);
   }
 }
 

@@ -4,12 +4,21 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Observer } from '../activities/observer.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { NO_ROWS } from '../domain/counts.ts';
+import { FAILURE_KINDS } from '../domain/failures.ts';
 
 /** From a small delta to a baseline of millions of rows, seconds. */
 const LOAD_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800];
 
 /** A run may be started with any name: one label is enough for all that are none of ours. */
 const UNKNOWN = 'unknown';
+
+type Result = Parameters<Observer['loaded']>[0]['result'];
+type Outcome =
+  Extract<Result, { readonly outcome: 'applied' }>['exportType'] | Exclude<Result['outcome'], 'applied'>;
+type Activity = Parameters<Observer['failed']>[0]['activity'];
+
+const OUTCOMES: Record<Outcome, 0> = { baseline: 0, delta: 0, late: 0, reload: 0, already: 0, replaced: 0 };
+const ACTIVITIES: Record<Activity, 0> = { listFiles: 0, loadFile: 0, loadSmallFiles: 0, moveFiles: 0 };
 
 /** The counters, and who feeds them. */
 export interface DeedMetrics {
@@ -19,12 +28,13 @@ export interface DeedMetrics {
 
 /** Registers the counters. */
 export function createDeedMetrics(registry: Registry, datasets: readonly Dataset[]): DeedMetrics {
-  const { files, rows, seconds, bytes, moved, failures } = counters(registry);
+  const all = counters(registry);
+  const { files, rows, seconds, bytes, moved, failures } = all;
   const known = new Set(datasets.map(({ name }) => name));
   const named = (dataset: string): string => (known.has(dataset) ? dataset : UNKNOWN);
   const rowCount = (dataset: string, outcome: string, count: number): void =>
     rows.inc({ dataset, outcome }, count);
-  for (const { name } of datasets) for (const outcome of Object.keys(NO_ROWS)) rowCount(name, outcome, 0);
+  for (const { name } of datasets) beginAtZero(all, name);
   return {
     observer: {
       loaded: ({ dataset: name, result }) => {
@@ -53,6 +63,19 @@ export function createDeedMetrics(registry: Registry, datasets: readonly Dataset
       bytes.inc({ dataset: dataset?.name ?? UNKNOWN }, count);
     },
   };
+}
+
+/** Prometheus takes no increase from a series that begins with 1: the first failure would be none. */
+function beginAtZero(
+  { files, rows, bytes, moved, failures }: ReturnType<typeof counters>,
+  dataset: string,
+): void {
+  for (const outcome of Object.keys(OUTCOMES)) files.inc({ dataset, outcome }, 0);
+  for (const outcome of [...Object.keys(NO_ROWS), 'refused']) rows.inc({ dataset, outcome }, 0);
+  for (const outcome of ['moved', 'not moved']) moved.inc({ dataset, outcome }, 0);
+  bytes.inc({ dataset }, 0);
+  for (const activity of Object.keys(ACTIVITIES))
+    for (const kind of FAILURE_KINDS) failures.inc({ dataset, activity, kind }, 0);
 }
 
 function counters(registry: Registry) {

@@ -235,32 +235,37 @@ export async function noteListing(
 
 /**
  * Notes which datasets are switched on, and which archive, as their definitions have it: monitoring asks PostgreSQL, and
- * nobody lists a dataset that is switched off. A row that a load holds is left, its own run having noted it.
+ * nobody lists a dataset that is switched off. Never waits for a load, which holds the row.
+ *
+ * @returns how many rows were held and are not as defined: try again
  */
 export async function noteSettings(
   db: Queryable,
   datasets: readonly { readonly name: string; readonly enabled: boolean; readonly archive: boolean }[],
-): Promise<void> {
-  const columns = [
-    datasets.map(({ name }) => name),
-    datasets.map(({ enabled }) => enabled),
-    datasets.map(({ archive }) => archive),
-  ];
+): Promise<number> {
+  const names = datasets.map(({ name }) => name);
   await db.query(
     `insert into tickets.dataset_state (dataset) select unnest($1::text[]) on conflict do nothing`,
-    columns.slice(0, 1),
+    [names],
   );
-  await db.query(
+  const [row] = await db.query<{ held: number }>(
     `with defined as (select * from unnest($1::text[], $2::boolean[], $3::boolean[]) as d(dataset, enabled, archives)),
+     due as (
+       select d.* from tickets.dataset_state s join defined d using (dataset)
+       where (s.enabled, s.archives) is distinct from (d.enabled, d.archives)
+     ),
      free as (
-       select dataset from tickets.dataset_state join defined d using (dataset)
-       where (dataset_state.enabled, dataset_state.archives) is distinct from (d.enabled, d.archives)
-       for no key update of dataset_state skip locked
+       select s.dataset from tickets.dataset_state s join due using (dataset) for no key update of s skip locked
+     ),
+     noted as (
+       update tickets.dataset_state s set enabled = d.enabled, archives = d.archives
+       from free join due d using (dataset) where s.dataset = free.dataset
+       returning s.dataset
      )
-     update tickets.dataset_state s set enabled = d.enabled, archives = d.archives
-     from free join defined d using (dataset) where s.dataset = free.dataset`,
-    columns,
+     select (select count(*) from due)::float8 - (select count(*) from noted) as held`,
+    [names, datasets.map(({ enabled }) => enabled), datasets.map(({ archive }) => archive)],
   );
+  return row?.held ?? 0;
 }
 
 /** Makes sure that a dataset has the row that its loads lock. */

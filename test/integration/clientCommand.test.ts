@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { fileName } from '../support/incFile.ts';
 import { databaseUrl } from '../support/shared.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
@@ -48,6 +49,22 @@ describe('the command line', function () {
       assert.match(stderr, message);
       assert.ok(!stderr.includes(password));
     }
+  });
+
+  it('colours what it says on a terminal, and not where NO_COLOR is set', async () => {
+    const colour = '\u001b[31m';
+    const lines = [{}, { NO_COLOR: '1' }].map(async (env) => {
+      // Without a configuration it asks no server.
+      const child = spawn('script', ['-qec', `${process.execPath} dist/client.js doctor`, '/dev/null'], {
+        env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...env },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      return text(child.stdout);
+    });
+    const [coloured = '', plain = ''] = await Promise.all(lines);
+    assert.ok(coloured.includes(`${colour}problem`));
+    assert.match(plain, /^problem +configuration +DATABASE_URL is not set/);
+    assert.ok(!plain.includes('\u001b'));
   });
 
   it('says of a server that refuses what to check', async () => {

@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { WorkerProcess } from '../support/faults/processes.ts';
 import { until } from '../support/faults/bounds.ts';
 import { startPostgresProxy, type PostgresProxy } from '../support/faults/postgresProxy.ts';
+import { startFake, type HttpFake } from '../support/httpFake.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { MONITORING, promtool, startPrometheus, type Prometheus } from '../support/prometheus.ts';
 import { openWorld, type World } from '../support/world.ts';
+
+const SECRET = 'a secret of the receiver';
+
+/** The rows of the tables of docs/monitoring.md. */
+async function documentedMetrics(): Promise<string[]> {
+  const docs = await readFile(join(MONITORING, '../docs/monitoring.md'), 'utf8');
+  return [...docs.matchAll(/^\| `(tidemark_\w+)/gm)].map(([, name]) => name ?? '').sort();
+}
 
 interface Dashboard {
   readonly panels: readonly { readonly title: string; readonly targets: readonly { expr: string }[] }[];
@@ -46,19 +58,33 @@ describe('alert rules', () => {
   });
 });
 
-describe('a worker with TIDEMARK_HTTP_PORT', function () {
+describe('a worker with TIDEMARK_HTTP_PORT and TIDEMARK_WEBHOOK_URL', function () {
   this.timeout(180_000);
   let world: World;
   let postgres: PostgresProxy;
   let worker: WorkerProcess;
   let prometheus: Prometheus;
   let base: string;
+  let receiver: HttpFake;
+  const messages: { readonly headers: IncomingHttpHeaders; readonly body: string }[] = [];
   before(async () => {
     world = await openWorld();
+    receiver = await startFake((request, response) => {
+      void text(request).then((body) => {
+        messages.push({ headers: request.headers, body });
+        response.writeHead(204).end();
+      });
+    });
     const url = new URL(world.env['DATABASE_URL'] ?? '');
     postgres = await startPostgresProxy(Number(url.port));
     url.port = String(postgres.port);
-    worker = await WorkerProcess.start({ ...world.env, DATABASE_URL: url.href, TIDEMARK_HTTP_PORT: '0' });
+    worker = await WorkerProcess.start({
+      ...world.env,
+      DATABASE_URL: url.href,
+      TIDEMARK_HTTP_PORT: '0',
+      TIDEMARK_WEBHOOK_URL: `${receiver.endpoint}/hook`,
+      TIDEMARK_WEBHOOK_SECRET: SECRET,
+    });
     await worker.works();
     await until(
       10_000,
@@ -75,6 +101,7 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
   after(async () => {
     await prometheus.stop();
     await worker.end();
+    await receiver.stop();
     await postgres.stop();
     await world.close();
   });
@@ -121,7 +148,7 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
       Number((await prometheus.query(expr))[0]?.value[1]);
     await prometheus.until('sum(tidemark_loads_total)', ([sample]) => sample?.value[1] === '2');
     assert.deepEqual(
-      (await prometheus.query('tidemark_loads_total')).map(({ metric, value }) => [
+      (await prometheus.query('tidemark_loads_total > 0')).map(({ metric, value }) => [
         metric['dataset'],
         metric['outcome'],
         value[1],
@@ -134,8 +161,11 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
     assert.equal(await number('tidemark_rows_total{dataset="inc", outcome="read"}'), 3);
     assert.equal(await number('tidemark_rows_total{dataset="inc", outcome="updated"}'), 1);
     assert.equal(await number('tidemark_load_seconds_count'), 2);
-    assert.ok((await number('tidemark_read_bytes_total')) > 100);
-    await prometheus.until('tidemark_moves_total{outcome="moved"}', ([sample]) => sample?.value[1] === '2');
+    assert.ok((await number('sum(tidemark_read_bytes_total)')) > 100);
+    await prometheus.until(
+      'sum(tidemark_moves_total{outcome="moved"})',
+      ([sample]) => sample?.value[1] === '2',
+    );
     await prometheus.until(
       'tidemark_archive_debt_files{dataset="inc"}',
       ([sample]) => sample?.value[1] === '0',
@@ -145,9 +175,32 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
     assert.ok((await number('tidemark_freshness_seconds')) > 0);
     assert.ok((await number('tidemark_last_check_age_seconds')) < 60);
     assert.ok((await number('temporal_request_total{operation="RespondWorkflowTaskCompleted"}')) > 0);
-    const metrics = (await get('/metrics')).body;
-    const series = metrics.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
-    assert.ok(series < 1_500, `${series} series`);
+  });
+
+  it('shows each metric of docs/monitoring.md, no other, and not too many series', async () => {
+    const lines = (await get('/metrics')).body.split('\n');
+    const series = lines.filter((line) => line !== '' && !line.startsWith('#'));
+    assert.ok(series.length < 1_500, `${series.length} series`);
+    const ours = series.filter((line) => line.startsWith('tidemark_'));
+    const names = ours.map((line) => line.replace(/[{ ].*$/, '').replace(/_(?:bucket|sum|count)$/, ''));
+    assert.deepEqual([...new Set(names)].sort(), await documentedMetrics());
+  });
+
+  it('sends what it finds to the webhook, signed', async () => {
+    // Nobody had listed when it started; then somebody had.
+    for (const status of ['firing', 'resolved'])
+      await until(40_000, `no_check is ${status}`, () =>
+        messages.some(({ body }) => body.includes('"no_check"') && body.includes(`"${status}"`)),
+      );
+    for (const { headers, body } of messages) {
+      const stamped = `${String(headers['x-tidemark-timestamp'])}.${body}`;
+      const signed = createHmac('sha256', SECRET).update(stamped).digest('hex');
+      assert.equal(headers['x-tidemark-signature'], `sha256=${signed}`);
+    }
+    await prometheus.until(
+      'tidemark_webhook_attempts_total{outcome="delivered"}',
+      ([sample]) => Number(sample?.value[1]) >= 2,
+    );
   });
 
   it('answers each query of the dashboard', async () => {
@@ -159,23 +212,43 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
     }
   });
 
-  it('tells a refused, a late and a future file within a scrape, and alerts of them', async () => {
+  it('tells what is wrong with files within a scrape, and alerts of it', async () => {
     await world.put('2020-01-01T00-00-00.csv', incFile([{ ticket_id: 'C' }]));
     await world.put('2099-01-01T00-00-00.csv', incFile([{ ticket_id: 'C' }]));
+    await world.put(fileName(1), incFile([{ ticket_id: 'A', title: 'other' }]));
     await world.put(fileName(3), incFile([{ ticket_id: 'D', mttr: 'much' }]));
     await assert.rejects((await world.start(`${world.name}-bad`)).result());
-    for (const state of ['failed', 'late', 'future'])
+    await assert.rejects(world.load(world.dataset.changesPrefix + fileName(4)), { kind: 'FileVanished' });
+    for (const state of ['failed', 'vanished', 'late', 'changed', 'future'])
       await prometheus.until(
         `tidemark_files{dataset="inc", state="${state}"}`,
         ([sample]) => sample?.value[1] === '1',
       );
     await prometheus.until('tidemark_rejected_rows{dataset="inc"}', ([sample]) => sample?.value[1] === '1');
-    const expected = ['TidemarkFileFailed', 'TidemarkFileFuture', 'TidemarkFileLate'];
-    await until(30_000, 'the alerts fire', async () => {
-      const alerts = await prometheus.alerts();
-      return expected.every((name) => alerts.includes(name));
-    });
+    for (const state of ['Failed', 'Vanished', 'Late', 'Changed', 'Future'])
+      await fires(`TidemarkFile${state}`);
     assert.equal(logged('refused').at(-1)?.['column'], 'mttr');
+  });
+
+  it('has its first failure seen as an increase', async () => {
+    const first = 'increase(tidemark_failures_total{kind="RowsRejected"}[1m]) > 0';
+    await prometheus.until(first, (found) => found.length === 1);
+  });
+
+  async function fires(name: string): Promise<void> {
+    await until(30_000, `${name} fires`, async () => (await prometheus.firing()).includes(name));
+  }
+
+  it('with PostgreSQL gone: the metrics of the process come all the same, and an alert fires', async () => {
+    await postgres.refuse();
+    postgres.cutAll();
+    try {
+      await fires('TidemarkPostgresDown');
+      assert.match((await get('/metrics')).body, /^process_resident_memory_bytes \d+$/m);
+    } finally {
+      await postgres.admit();
+    }
+    await prometheus.until('tidemark_postgres_up', ([sample]) => sample?.value[1] === '1');
   });
 
   it('with PostgreSQL silent: not ready, alive, and the metrics of the process come all the same', async () => {
@@ -195,5 +268,10 @@ describe('a worker with TIDEMARK_HTTP_PORT', function () {
       postgres.heal();
     }
     await prometheus.until('tidemark_postgres_up', ([sample]) => sample?.value[1] === '1');
+  });
+
+  it('that is gone is told by an alert', async () => {
+    await worker.kill();
+    await fires('TidemarkWorkerDown');
   });
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { until } from '../support/faults/bounds.ts';
 import { WorkerProcess } from '../support/faults/processes.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld } from '../support/world.ts';
@@ -19,6 +20,25 @@ describe('a worker that starts', function () {
       ],
     );
     await worker.end();
+    await world.close();
+  });
+
+  it('notes it once a load that holds the dataset is over', async () => {
+    const world = await openWorld();
+    await world.db.query(`update tickets.dataset_state set enabled = false`);
+    const enabled = async (): Promise<unknown> =>
+      (await world.db.query(`select enabled from tickets.dataset_state where dataset = 'inc'`))[0];
+    let worker: WorkerProcess | undefined;
+    await world.deps.pool.withSession(undefined, async (load) => {
+      await load.query('begin');
+      await load.query(`select from tickets.dataset_state where dataset = 'inc' for update`);
+      worker = await WorkerProcess.start(world.env);
+      await worker.works();
+      assert.deepEqual(await enabled(), { enabled: false });
+      await load.query('commit');
+    });
+    await until(20_000, 'it is noted', async () => ((await enabled()) as { enabled: boolean }).enabled);
+    assert.equal(await worker?.end(), 'status 0');
     await world.close();
   });
 

@@ -34,20 +34,22 @@ export interface Prometheus {
   query(expr: string): Promise<readonly Sample[]>;
   /** Asks again until the answer is as wished. */
   until(expr: string, holds: (samples: readonly Sample[]) => boolean): Promise<readonly Sample[]>;
-  /** Names of the alerts that fire or are pending. */
-  alerts(): Promise<readonly string[]>;
+  /** Names of the alerts that fire. */
+  firing(): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
 const WAIT_MS = 60_000;
 
-/** Starts it with the configuration of `monitoring/prometheus`, its target and its pace changed. */
+/** Starts it with configuration and rules of `monitoring/prometheus`, its target and their pace changed. */
 export async function startPrometheus(targetPort: number): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'tidemark-prometheus-'));
   await cp(join(MONITORING, 'prometheus'), folder, { recursive: true });
   const file = join(folder, 'prometheus.yml');
   const config = await readFile(file, 'utf8');
   await writeFile(file, config.replaceAll('15s', '1s').replace('localhost:9464', `127.0.0.1:${targetPort}`));
+  const rules = join(folder, 'tidemark.rules.yml');
+  await writeFile(rules, (await readFile(rules, 'utf8')).replaceAll(/for: \d+m/g, 'for: 2s'));
   const port = await freePort();
   const child = spawn(
     'prometheus',
@@ -79,9 +81,9 @@ export async function startPrometheus(targetPort: number): Promise<Prometheus> {
   return {
     query,
     until,
-    alerts: async () => {
-      const { alerts } = await ask<{ alerts: { labels: { alertname: string } }[] }>('alerts');
-      return alerts.map(({ labels }) => labels.alertname).sort();
+    firing: async () => {
+      const { alerts } = await ask<{ alerts: { state: string; labels: { alertname: string } }[] }>('alerts');
+      return alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels.alertname);
     },
     stop: async () => {
       child.kill('SIGTERM');

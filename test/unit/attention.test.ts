@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { concernsOf } from '../../src/client/dashboard/attention.ts';
+import { page } from '../../src/client/dashboard/page.ts';
 import type { DatasetView } from '../../src/client/dashboard/snapshot.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
 import { inc } from '../../src/datasets/inc.ts';
@@ -113,5 +114,22 @@ describe('what needs a person, on the page', () => {
     it(what, () => {
       const found = concernsOf(seen, NOW).map(({ level, title }) => `${level}: ${title}`);
       assert.deepEqual(found, expected === undefined ? [] : [expected]);
+    });
+});
+
+describe('the verdict of the page', () => {
+  const stale = { freshnessSeconds: hours(2.5) };
+  const cases: readonly (readonly [string, readonly DatasetView[]])[] = [
+    ['All is well', [view({})]],
+    ['1 thing needs a look', [view({}), view({ seen: { late: some } })]],
+    ['The data are old', [view({ seen: { late: some } }), view({ status: stale })]],
+    ['Loading has stopped', [view({ status: stale, failed: [{}] })]],
+    ['A server cannot be read', [{ ...view({ failed: [{}] }), listing: { problem: 'S3 does not answer' } }]],
+  ];
+
+  for (const [expected, views] of cases)
+    it(expected, () => {
+      const html = page({ views, now: NOW, everyMs: 1_000, bucket: 'b', runLink: () => undefined });
+      assert.equal(/id="verdict"[^>]*>([^<]*)</.exec(html)?.[1], expected);
     });
 });

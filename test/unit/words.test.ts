@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { addVerbs } from '../../src/client/verbs.ts';
 import { FAILURE_KINDS } from '../../src/domain/failures.ts';
@@ -38,6 +38,26 @@ describe('the words of docs and help', () => {
         assert.match(helpOf(leaf), /\nExamples?:\n {2}\$ .*\btidemark /, `${command.name()} ${leaf.name()}`);
       }
     }
+  });
+
+  it('name no verb that there is not, and the migrations that there are', async () => {
+    const program = new Command('tidemark');
+    await addVerbs(program, undefined);
+    const docs = (await readdir(new URL('../../docs/', import.meta.url))).filter((name) =>
+      name.endsWith('.md'),
+    );
+    const pages = await Promise.all(['README.md', ...docs.map((name) => `docs/${name}`)].map(page));
+    const named = pages.flatMap((text) =>
+      [...text.matchAll(/`tidemark ([a-z][a-z-]*)/g)].map(([, verb]) => verb),
+    );
+    const verbs = new Set<string | undefined>(program.commands.map((command) => command.name()));
+    assert.ok(named.length > 50);
+    assert.deepEqual(
+      named.filter((verb) => !verbs.has(verb)),
+      [],
+    );
+    const applied = [...(await page('docs/cli.md')).matchAll(/^applied (\S+)$/gm)].map(([, name]) => name);
+    assert.deepEqual(applied, (await readdir(new URL('../../migrations/', import.meta.url))).sort());
   });
 });
 

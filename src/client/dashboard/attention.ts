@@ -8,8 +8,10 @@ import type { DatasetView, Ledger } from './snapshot.ts';
 
 /** Something that needs a person. */
 export interface Concern {
-  /** `bad` stops the dataset or blinds the page; `warn` does not. */
+  /** `bad` stops the dataset, blinds the page or leaves old data; `warn` does not. */
   readonly level: 'bad' | 'warn';
+  /** Of one that stops the dataset. */
+  readonly stops?: true;
   readonly title: string;
   /** What it means, and what to do. */
   readonly advice: string;
@@ -45,6 +47,7 @@ function refusals({ dataset, listing }: DatasetView): readonly Concern[] {
   return [
     {
       level: 'bad',
+      stops: true,
       title: `${counted(failed.length, 'file')} ${gone ? 'missing' : 'refused'}: ${dataset.name} stops at ${name}`,
       advice: gone
         ? 'Put the object back and the next run goes on; or, if its rows can be done without, skip it:'

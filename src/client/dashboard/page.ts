@@ -75,7 +75,8 @@ function verdict(views: readonly DatasetView[], now: number): Verdict {
   const concerns = views.flatMap((view) => concernsOf(view, now));
   if (blind.length > 0) return { level: 'bad', text: 'A server cannot be read' };
   if (views.some(({ ledger }) => !ledger.value)) return { level: 'warn', text: 'Looking for the first time' };
-  if (concerns.some(({ level }) => level === 'bad')) return { level: 'bad', text: 'Loading has stopped' };
+  if (concerns.some(({ stops }) => stops)) return { level: 'bad', text: 'Loading has stopped' };
+  if (concerns.some(({ level }) => level === 'bad')) return { level: 'bad', text: 'The data are old' };
   if (concerns.length === 0) return { level: 'good', text: 'All is well' };
   return {
     level: 'warn',
