@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rebuildQueue } from '../../src/client/rebuildQueue.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { readServerFacts, roomOf } from '../../src/postgres/inspect.ts';
 import { createPool } from '../../src/postgres/pool.ts';
@@ -69,7 +70,7 @@ describe('tidemark doctor', function () {
         (name) => `postgres.${name}`,
       ),
       ...['connection', 'rights.inc', 'conditions'].map((name) => `s3.${name}`),
-      ...['connection', 'schedule.inc', 'workers', 'rebuilder', 'searchAttributes'].map(
+      ...['connection', 'schedule.inc', 'workers', 'largeFiles', 'rebuilder', 'searchAttributes'].map(
         (name) => `temporal.${name}`,
       ),
       'clocks',
@@ -246,6 +247,17 @@ describe('tidemark doctor', function () {
     assert.match(elsewhere.map(({ what }) => what).join(' '), /starts runs on another task queue than other/);
     const [nowhere] = faults((await doctor({ TEMPORAL_NAMESPACE: 'nope' })).checks, 'temporal');
     assert.match(nowhere?.what ?? '', /there is no namespace nope/);
+  });
+
+  it('Temporal: a rebuilder is told of; a queue that nobody asks for large files is a note', async () => {
+    await world.rebuildWork();
+    await world.work();
+    const level = async (check: string, env: Env = {}): Promise<string | undefined> =>
+      (await doctor(env)).checks.find((found) => found.check === `temporal.${check}`)?.level;
+    assert.equal(await level('rebuilder'), 'ok');
+    // A rebuilder's queue is one where workers are, and ask for no large files.
+    const queue = { TIDEMARK_TASK_QUEUE: rebuildQueue(world.name) };
+    assert.deepEqual([await level('workers', queue), await level('largeFiles', queue)], ['ok', 'note']);
   });
 
   it('servers that are dead or silent are told in time, and the others are checked', async () => {

@@ -69,6 +69,14 @@ describe('what the compose file’s one-shot services do', function () {
     } finally {
       await worker.end();
     }
+    const rebuilder = new Client({ connectionString: await urlOf('rebuilder') });
+    await rebuilder.connect();
+    try {
+      await rebuilder.query('create table tickets_rebuild.inc_1 as select * from tickets.inc');
+      await assert.rejects(rebuilder.query('truncate tickets.inc'), { code: '42501' });
+    } finally {
+      await rebuilder.end();
+    }
     const elsewhere = new URL(await urlOf('worker'));
     elsewhere.pathname = '/temporal';
     await assert.rejects(new Client({ connectionString: elsewhere.href }).connect(), { code: '42501' });

@@ -179,7 +179,11 @@ describe('the states of a file', function () {
           ticket('N', { ...at('2026-02-01 10:00:00'), priority: 'dated' }),
         ]),
       );
-      assert.equal((await applying.run()).watermark, full(2));
+      // Nobody has to decide about it: no alert, and no row in the run's details.
+      const { watermark, late } = await applying.run();
+      assert.deepEqual([watermark, late.total], [full(2), 0]);
+      const told = `select late_total::int from tickets.dataset_status where dataset = 'inc'`;
+      assert.deepEqual(await applying.db.query(told), [{ late_total: 0 }]);
       const table = await readTable(applying.db, inc);
       const priorities = ['A', 'B', 'C', 'N'].map((id) => table.get(id)?.['priority']);
       assert.deepEqual(priorities, ['hushhush priority', 'newer', 'hushhush priority', 'dated']);

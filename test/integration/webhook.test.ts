@@ -179,6 +179,19 @@ describe('the webhook', function () {
     );
   });
 
+  it('is told of no missed check while a long run applies what it listed an hour ago', async () => {
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }]));
+    const listed = `update tickets.dataset_state set last_checked_at = clock_timestamp() - interval '1 hour'`;
+    await world.db.query(listed);
+    await refuse(2);
+    const stop = alerting();
+    await until(10_000, 'a look', () => taken('file_failed').length === 1);
+    assert.deepEqual(taken('no_check'), []);
+    await world.db.query(`update tickets.import_meta set imported_at = imported_at - interval '1 hour'`);
+    await until(10_000, 'the run is stuck', () => taken('no_check').length === 1);
+    await stop();
+  });
+
   it('is told of each event of a dataset', async () => {
     await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }, { ticket_id: `${inc.sentinel} at 1` }]));
     const lists = { pending: { total: 0, keys: [] }, isWhole: true };

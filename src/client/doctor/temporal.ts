@@ -156,25 +156,35 @@ async function checkLastRun(
 async function checkWorkers(config: Config, client: Client, findings: Findings): Promise<void> {
   const check = 'temporal.workers';
   const { taskQueue } = config;
-  const large = largeQueueOf(taskQueue);
-  const asked: readonly (readonly [string, string, number])[] = [
-    ['workflow', taskQueue, WORKFLOW_TASKS],
-    ['activity', taskQueue, ACTIVITY_TASKS],
-    ['large files’', large, ACTIVITY_TASKS],
-  ];
-  const alive = await Promise.all(asked.map(([, queue, type]) => countAlive(client, queue, type)));
+  const asked = [
+    ['workflow', WORKFLOW_TASKS],
+    ['activity', ACTIVITY_TASKS],
+  ] as const;
+  const alive = await Promise.all(asked.map(([, type]) => countAlive(client, taskQueue, type)));
   const workers = Math.max(...alive);
   const missing = asked.filter((_one, i) => alive[i] === 0);
   const place = `task queue ${printable(taskQueue)}`;
-  if (missing.length === 0) {
-    findings.add(check, 'ok', `${place}: ${workers} ${workers === 1 ? 'worker' : 'workers'}`);
-  } else {
+  if (missing.length > 0) {
     const what = `nobody has taken ${missing.map(([tasks]) => tasks).join(' and ')} tasks from the ${place} for 2 minutes`;
     findings.add(check, 'problem', what, 'npm run worker, with the same TIDEMARK_TASK_QUEUE');
+  } else {
+    findings.add(check, 'ok', `${place}: ${workers} ${workers === 1 ? 'worker' : 'workers'}`);
+    await checkLargeFiles(client, largeQueueOf(taskQueue), findings);
   }
   const rebuilders = await countAlive(client, rebuildQueue(taskQueue), WORKFLOW_TASKS);
   if (rebuilders > 0) findings.add('temporal.rebuilder', 'ok', `${place}: a rebuilder`);
   else findings.add('temporal.rebuilder', 'note', 'no rebuilder runs; only tidemark rebuild needs one');
+}
+
+/** A worker that has its slots for large files full asks for none: that is no problem. */
+async function checkLargeFiles(client: Client, queue: string, findings: Findings): Promise<void> {
+  const check = 'temporal.largeFiles';
+  const place = `task queue ${printable(queue)}`;
+  if ((await countAlive(client, queue, ACTIVITY_TASKS)) > 0) findings.add(check, 'ok', place);
+  else {
+    const what = `nobody has asked the ${place} for large files for 2 minutes: the workers load some, or are of an older version`;
+    findings.add(check, 'note', what, 'Where no large file is loading, start the workers anew');
+  }
 }
 
 /** Who asks a queue for tasks. */
