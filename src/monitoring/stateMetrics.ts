@@ -66,7 +66,7 @@ function stateGauges(registry: Registry) {
     ),
     undelivered: gauge('webhook_undelivered', 'Messages to the webhook that are neither taken nor given up.'),
     ofDatasets: {
-      enabled: of('dataset_enabled', 'Whether the dataset has a Schedule.'),
+      enabled: of('dataset_enabled', 'Whether the dataset is switched on in its file.'),
       rows: of('dataset_rows', 'Rows that loads have inserted.'),
       freshness: of('freshness_seconds', 'Since the export of the newest applied file started.'),
       checkAge: of(

@@ -69,6 +69,7 @@ describe('tidemark dashboard', function () {
     );
     assert.deepEqual(await page.locator('.command').allInnerTexts(), [
       `tidemark skip inc ${fileName(28)} --reason '…'`,
+      'tidemark start inc --wait',
       `tidemark apply-late inc ${fileName(1)} --reason '…'`,
     ]);
     const rejects = await page.locator('#rejects-inc tbody tr').first().innerText();

@@ -150,8 +150,9 @@ function silence(
       title: `the newest applied export is ${ago(age)} old`,
       advice: silent
         ? 'Runs look, and nothing new is there: see that the exporter runs.'
-        : 'Files wait, or nobody looks: what else is said here comes first.',
+        : 'Mend what else is said here. Where that is nothing, a load is slow; this follows it:',
       keys: [],
+      ...(!silent && { command: `tidemark start ${dataset.name} --wait` }),
     },
   ];
 }
