@@ -1,5 +1,6 @@
 /** Where our code meets Temporal: heartbeats, cancellation, and failures built anew (docs/semantics.md). */
 
+import { setMaxListeners } from 'node:events';
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
@@ -17,6 +18,8 @@ const HEARTBEAT_MS = 2_000;
 export async function atBoundary<T>(work: (attempt: Attempt) => Promise<T>): Promise<T> {
   const context = Context.current();
   const { workflowExecution } = context.info;
+  // Each request under way listens, and more than ten of them are no leak, which Node would warn of.
+  setMaxListeners(0, context.cancellationSignal);
   let progress: LoadProgress | undefined;
   const beat = (): void => context.heartbeat(progress);
   const heart = context.info.isLocal ? undefined : setInterval(beat, HEARTBEAT_MS);

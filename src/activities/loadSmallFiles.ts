@@ -52,39 +52,56 @@ export async function loadSmallFiles(
       const loaded = await loadedKeys(session, dataset.name, keys);
       for (const [index, file] of input.files.entries()) {
         if (index > 0 && Date.now() > deadline) return { results, unfinished: true };
-        const load = async (rejects: Reject[]): Promise<LoadFileResult> =>
-          loaded.has(file.key)
-            ? { outcome: 'already' }
-            : loadOne(session, { dataset, file, provenance, rejects }, ahead.take(index));
-        results.push(await remembering(deps, { dataset, file, provenance }, load));
+        let isAsked = false;
+        const load = async (rejects: Reject[]): Promise<LoadFileResult> => {
+          if (loaded.has(file.key)) return { outcome: 'already' };
+          const startedAt = Date.now();
+          const read = await ahead.take(index);
+          refuse(dataset, read.reading, rejects);
+          isAsked = true;
+          return loadOne(session, { dataset, file, provenance, startedAt }, read);
+        };
+        try {
+          results.push(await remembering(deps, { dataset, file, provenance }, load));
+        } catch (error) {
+          // What is refused as it is read leaves a connection as good as it was.
+          if (isAsked) throw error;
+          return endOf(error, results, attempt);
+        }
         if (results.at(-1)?.outcome === 'replaced') return { results };
       }
       return { results };
     });
   } catch (error) {
-    if (error instanceof TooManyRows) return { results };
-    if (attempt.signal.aborted || !(error instanceof TidemarkFailure)) throw error;
-    if (!isFinal(error.kind)) return { results };
-    return { results, failure: { kind: error.kind, message: error.message, details: error.details } };
+    return endOf(error, results, attempt);
   }
+}
+
+/** How a batch ends by what was thrown; thrown on where it says nothing of a file. */
+function endOf(
+  error: unknown,
+  results: readonly LoadFileResult[],
+  { signal }: Attempt,
+): LoadSmallFilesResult {
+  if (error instanceof TooManyRows) return { results };
+  if (signal.aborted || !(error instanceof TidemarkFailure)) throw error;
+  if (!isFinal(error.kind)) return { results };
+  return { results, failure: { kind: error.kind, message: error.message, details: error.details } };
 }
 
 interface LoadOneInput {
   readonly dataset: Dataset;
   readonly file: LoadSmallFilesInput['files'][number];
   readonly provenance: Attempt['provenance'];
-  readonly rejects: Reject[];
+  readonly startedAt: number;
 }
 
-/** Stages a file that is being read, and applies it. */
+/** Stages a file that was read, and applies it. */
 async function loadOne(
   session: Session,
-  { dataset, file, provenance, rejects }: LoadOneInput,
-  read: Promise<ReadFile>,
+  { dataset, file, provenance, startedAt }: LoadOneInput,
+  { reading, blocks }: ReadFile,
 ): Promise<LoadFileResult> {
-  const startedAt = Date.now();
-  const { reading, blocks } = await read;
-  refuse(dataset, reading, rejects);
   const staged = await stageFew(session, dataset, blocks);
   return applyStaged(session, { ...file, dataset, reading, staged, startedAt, patience: 'none', provenance });
 }

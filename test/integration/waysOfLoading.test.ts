@@ -262,6 +262,25 @@ describe('a large file', function () {
   }
 });
 
+describe('small files', () => {
+  it('that are refused as they are read cost no connection', async () => {
+    const world = await openWorld();
+    const connections = (): Promise<object[]> =>
+      world.db.query(
+        `select pid, backend_start::text from pg_stat_activity
+         where datname = current_database() and usename = 'loader' order by pid`,
+      );
+    await world.loadSmall(await world.put(fileName(1), incFile([{ ticket_id: 'A' }])));
+    // The load's own, and the pool's for what it remembers of a refusal.
+    await world.loadSmall(await world.put(fileName(2), incFile([{ ticket_id: 'B', mttr: 'soon' }])));
+    const before = await connections();
+    const { failure } = await world.loadSmall(await world.put(fileName(3), 'no header\n'));
+    assert.equal(failure?.kind, 'SchemaMismatch');
+    assert.deepEqual(await connections(), before);
+    await world.close();
+  });
+});
+
 describe('rows that are written ahead of the fence', () => {
   it('are staged where they came too slowly for that', () => {
     assert.equal(isAheadFailure(fromPostgres({ code: '25P03' })), true);
