@@ -6,6 +6,7 @@ import { datasetNamed } from './datasetNamed.ts';
 import { followRun, progressBegin } from './followRun.ts';
 import { listLive } from './liveListing.ts';
 import { findOpenRun, manualId, WORKFLOW_TYPE, type RunRef } from './openRun.ts';
+import { pollersOf, WORKFLOW_TASKS } from './pollers.ts';
 import type { RunProgress } from './runProgress.ts';
 import { startAttributes } from './searchAttributes.ts';
 import { withServers, type Servers } from './servers.ts';
@@ -88,16 +89,9 @@ export async function sayWhereNobodyWorks(
   taskQueue: string,
   program: 'worker' | 'rebuilder' = 'worker',
 ): Promise<void> {
-  const { pollers } = await client.workflowService.describeTaskQueue({
-    namespace: client.options.namespace,
-    taskQueue: { name: taskQueue },
-    taskQueueType: WORKFLOW_TASKS,
-  });
-  if (pollers?.length) return;
+  const pollers = await pollersOf(client, taskQueue, WORKFLOW_TASKS);
+  if (pollers.length > 0) return;
   note(
     `no ${program} polls the task queue ${printable(taskQueue)}; the run goes on once one does: npm run ${program}`,
   );
 }
-
-/** `TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
-const WORKFLOW_TASKS = 1;

@@ -4,7 +4,7 @@ import type { OpenFailure } from '../../postgres/status.ts';
 import { ALERT_LIMITS } from '../../domain/alerts.ts';
 import { missedChecks } from '../../monitoring/missedChecks.ts';
 import { ago, counted } from '../terminal.ts';
-import type { DatasetView, Ledger } from './snapshot.ts';
+import { agedBy, type DatasetView, type Ledger } from './snapshot.ts';
 
 /** Something that needs a person. */
 export interface Concern {
@@ -139,7 +139,7 @@ function silence(
 ): readonly Concern[] {
   const freshness = ledger.value?.status?.freshnessSeconds;
   if (!dataset.enabled || freshness == null) return [];
-  const age = freshness + (ledger.at === undefined ? 0 : (now - ledger.at) / 1000);
+  const age = freshness + agedBy(ledger, now);
   const { silentAfter } = ALERT_LIMITS;
   const idle = listing.value?.seen.pending.total === 0 && listing.value.failed.length === 0;
   const silent = idle && !unchecked;

@@ -5,7 +5,7 @@ import { ago, count, counted, localTime } from '../terminal.ts';
 import { concernsOf, nameOf, type Concern } from './attention.ts';
 import { charts } from './chart.ts';
 import { html, NONE, type Html } from './html.ts';
-import type { DatasetView, Seen } from './snapshot.ts';
+import { agedBy, type DatasetView, type Seen } from './snapshot.ts';
 import type { RunLink } from './temporalUi.ts';
 
 /** Files in the table. */
@@ -106,10 +106,6 @@ function fact([title, value, meaning]: Fact): Html {
     <dd>${value}</dd>
     ${meaning === undefined ? NONE : html`<dd class="meaning">${meaning}</dd>`}
   </div>`;
-}
-
-function agedBy({ at }: Seen<unknown>, now: number): number {
-  return at === undefined ? 0 : (now - at) / 1000;
 }
 
 function pending({ dataset, listing }: DatasetView): Html {

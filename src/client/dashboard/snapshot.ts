@@ -36,6 +36,11 @@ export interface Seen<T> {
   readonly problem?: string;
 }
 
+/** Seconds since it was seen: what is counted in time has grown by them. */
+export function agedBy({ at }: Seen<unknown>, now: number): number {
+  return at === undefined ? 0 : (now - at) / 1000;
+}
+
 /** A dataset as seen last. */
 export interface DatasetView {
   readonly dataset: Dataset;

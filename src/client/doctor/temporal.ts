@@ -10,6 +10,7 @@ import type { Config } from '../../config.ts';
 import type { Dataset } from '../../datasets/dataset.ts';
 import { largeQueueOf } from '../../domain/slots.ts';
 import { scheduleId } from '../openRun.ts';
+import { ACTIVITY_TASKS, pollersOf, WORKFLOW_TASKS } from '../pollers.ts';
 import { rebuildQueue } from '../rebuildQueue.ts';
 import { localTime, printable } from '../terminal.ts';
 import { isLoopback, type Findings } from './finding.ts';
@@ -19,10 +20,6 @@ const ANSWERS_MS = 15_000;
 
 /** Pollers stay listed for minutes after their worker ended; one that is alive asks again within a minute. */
 const SILENT_MS = 2 * 60_000;
-
-/** The kinds of task of a queue, as Temporal's API numbers them. */
-const WORKFLOW_TASKS = 1;
-const ACTIVITY_TASKS = 2;
 
 /** Registered by `migrate`, as keywords: 2 in the API. */
 const SEARCH_ATTRIBUTES = ['TidemarkDataset', 'TidemarkWatermark'];
@@ -189,12 +186,8 @@ async function checkLargeFiles(client: Client, queue: string, findings: Findings
 
 /** Who asks a queue for tasks. */
 async function countAlive(client: Client, queue: string, taskQueueType: number): Promise<number> {
-  const { pollers } = await client.workflowService.describeTaskQueue({
-    namespace: client.options.namespace,
-    taskQueue: { name: queue },
-    taskQueueType,
-  });
-  return (pollers ?? []).filter(({ lastAccessTime }) => {
+  const pollers = await pollersOf(client, queue, taskQueueType);
+  return pollers.filter(({ lastAccessTime }) => {
     const seconds = Number(lastAccessTime?.seconds ?? 0);
     return Date.now() - seconds * 1000 < SILENT_MS;
   }).length;
