@@ -8,14 +8,14 @@ import {
   lookAround,
   refuseAdopted,
   type Around,
-  type DeedRef,
+  type BaseRef,
 } from '../postgres/rebuildHistory.ts';
 import { lockOpenRebuilds, lockRebuild, noteRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
 import { actAsRebuilder, asOfTable, createBuild, dropBuild, isBuilt } from '../postgres/rebuildTable.ts';
 import { isSomewhere } from './contentOf.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import { lookAhead } from './lookAhead.ts';
-import type { BegunRebuild, RebuildInput } from './rebuildInterface.ts';
+import type { BeginRebuildInput, BegunRebuild } from './rebuildInterface.ts';
 import { REPLAY_MODES } from './replayFile.ts';
 
 /** Objects looked for at a time. */
@@ -27,7 +27,11 @@ const WIDTH = 16;
  *
  * @throws TidemarkFailure BadRequest where it cannot be built as asked, ArchiveGap where a file is missing
  */
-export async function beginRebuild(deps: Deps, input: RebuildInput, attempt: Attempt): Promise<BegunRebuild> {
+export async function beginRebuild(
+  deps: Deps,
+  input: BeginRebuildInput,
+  attempt: Attempt,
+): Promise<BegunRebuild> {
   const dataset = findDataset(deps.datasets, input.dataset);
   const runId = attempt.provenance['run_id'] ?? '';
   return deps.pool.withSession(attempt.signal, async (session) => {
@@ -38,6 +42,7 @@ export async function beginRebuild(deps: Deps, input: RebuildInput, attempt: Att
     await session.query('commit');
     if (begun) return toBegun(rebuild);
     const plan = await planRebuild(session, dataset, rebuild);
+    if (rebuild.removes && input.removesIncomplete !== true) refuseIncomplete(dataset, plan.base);
     await checkFiles(deps, dataset, plan, attempt.signal);
     await session.query('begin');
     // Asked again: another attempt may have come between.
@@ -88,7 +93,7 @@ function toBegun({ baseKey, filesTotal, asOf }: Rebuild): BegunRebuild {
 }
 
 interface Plan {
-  readonly base: DeedRef;
+  readonly base: BaseRef;
   readonly upTo: number | null;
   readonly around: Around;
 }
@@ -132,6 +137,21 @@ async function planRebuild(db: Queryable, dataset: Dataset, { from, asOf }: Rebu
   const around = await lookAround(db, { dataset: name, after: base.id - 1, upTo });
   refuseAdopted(around, { dataset: name, from: base.key });
   return { base, upTo, around };
+}
+
+/** @throws TidemarkFailure BadRequest where the file may lack tickets that the source has: they would be removed */
+function refuseIncomplete({ name }: Dataset, { key, truncated, rejected }: BaseRef): void {
+  const lacks = [
+    truncated ? 'it was cut short by the exporter' : '',
+    rejected > 0 ? `it has rejected rows (${rejected})` : '',
+  ].filter(Boolean);
+  if (lacks.length === 0) return;
+  throw new TidemarkFailure(
+    'BadRequest',
+    `${lacks.join(', and ')}: tickets that it lacks would be removed`,
+    { dataset: name, key },
+    'Begin with a file that is whole (--from KEY), or rebuild without --remove; or say that they may go: --remove-incomplete',
+  );
 }
 
 /** Long before they are merged: a rebuild of hours shall not end at a file that was missing from the beginning. */

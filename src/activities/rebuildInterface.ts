@@ -5,7 +5,7 @@ import type { Difference } from '../domain/difference.ts';
 /** The activities of the rebuilder. Their failures are `ApplicationFailure`s whose type is a `FailureKind`. */
 export interface RebuildActivities {
   /** Decides what is to be built, looks whether all files are there, and creates the table. Repeatable. */
-  beginRebuild(input: RebuildInput): Promise<BegunRebuild>;
+  beginRebuild(input: BeginRebuildInput): Promise<BegunRebuild>;
   /** Merges the next files of the ledger into the table. Repeatable: it goes on behind the last that is merged. */
   buildFiles(input: RebuildInput): Promise<BuiltFiles>;
   /** Compares the table with the live one. */
@@ -22,6 +22,11 @@ export interface RebuildActivities {
 export interface RebuildInput {
   readonly dataset: string;
   readonly rebuild: number;
+}
+
+export interface BeginRebuildInput extends RebuildInput {
+  /** Whether one that removes tickets may begin with a file that lacks some; absent: it is refused. */
+  readonly removesIncomplete?: boolean;
 }
 
 export interface ApplyRebuildInput extends RebuildInput {

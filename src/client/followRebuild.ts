@@ -69,7 +69,10 @@ async function follow(
   const { dataset, json } = input;
   const rebuild = await untilCompared(servers, run, ended);
   const rows = await foundRows(servers, run, input);
-  if (rebuild.difference && !json) printDifference(dataset, rebuild.difference, rows);
+  if (rebuild.difference && !json) {
+    printDifference(dataset, rebuild.difference, rows);
+    if (rebuild.removes) await sayAlarms(servers, rebuild);
+  }
   const asks = rebuild.difference !== null && !input.agreed;
   const answer = asks ? await ask(run, dataset, rebuild, ended) : undefined;
   if (answer === 'no') await checkHeard(servers, dataset, rebuild, ended);
@@ -178,6 +181,18 @@ function foundRows(
   { values }: FollowRebuild,
 ): Promise<readonly FoundRow[]> {
   return readFoundRows(db, { id, limit: MAX_SHOWN, values });
+}
+
+/** Alarm rows are not merged: a ticket that only they tell of is one that no file leads to. */
+async function sayAlarms({ db }: Servers, { baseId, baseKey }: Rebuild): Promise<void> {
+  const [base] = await db.query<{ alarms: number }>(
+    'select rows_alarm::float8 as alarms from tickets.import_meta where id = $1',
+    [baseId],
+  );
+  if (!base?.alarms) return;
+  print(
+    `${printable(baseKey ?? '')} has ${counted(base.alarms, 'alarm row')}: their tickets may be among the extra`,
+  );
 }
 
 /** An id that was withheld is no id that is empty. */

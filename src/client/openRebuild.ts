@@ -28,6 +28,7 @@ export interface WantedRebuild {
   readonly removes: boolean;
   readonly agreed: boolean;
   readonly removesMany: boolean;
+  readonly removesIncomplete?: boolean;
   readonly request: { readonly who: string; readonly reason: string };
 }
 
@@ -94,10 +95,14 @@ async function begin(
   { db, config }: Servers,
   client: Client,
   dataset: Dataset,
-  { from, asOf, removes, agreed, removesMany, request }: WantedRebuild,
+  { from, asOf, removes, agreed, removesMany, removesIncomplete, request }: WantedRebuild,
 ): Promise<RebuildRun | undefined> {
   const id = await askRebuild(db, { dataset: dataset.name, from, asOf, removes, ...request });
-  const yes = { ...(agreed && { agreed }), ...(agreed && removesMany && { removesMany }) };
+  const yes = {
+    ...(agreed && { agreed }),
+    ...(agreed && removesMany && { removesMany }),
+    ...(removesIncomplete === true && { removesIncomplete }),
+  };
   try {
     const handle = await client.workflow.start<typeof rebuildDataset>(WORKFLOW_TYPE, {
       workflowId: workflowIdOf(dataset),

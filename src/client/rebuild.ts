@@ -18,6 +18,7 @@ interface RebuildOptions extends ActOptions {
   readonly asOf?: string;
   readonly remove?: boolean;
   readonly removeMany?: boolean;
+  readonly removeIncomplete?: boolean;
   readonly wait?: boolean;
   readonly values?: boolean;
 }
@@ -42,6 +43,10 @@ export function addRebuild(program: Command): void {
       .option('--as-of <key>', 'leave the table as it was after this file, under another name')
       .option('--remove', 'remove rows that no file leads to')
       .option('--remove-many', 'with --remove --yes: even if it is more than a fifth of the tickets')
+      .option(
+        '--remove-incomplete',
+        'with --remove: even if the first file was cut short or has rejected rows',
+      )
       .option('--wait', 'follow a rebuild that --yes has begun to its end')
       .option('--values', 'show the ids of tickets that differ'),
   )
@@ -68,12 +73,22 @@ async function rebuild(servers: Servers, dataset: Dataset, options: RebuildOptio
   if (removesMany && !(wanted.removes && options.yes === true)) {
     throw new Problem('--remove-many says more of --remove --yes: without these it has nothing to do');
   }
+  const removesIncomplete = options.removeIncomplete === true;
+  if (removesIncomplete && !wanted.removes) {
+    throw new Problem('--remove-incomplete says more of --remove: without it it has nothing to do');
+  }
   // Of another table nothing is to be agreed to.
   const agreed = options.yes === true || wanted.asOf !== undefined;
   if (!agreed) await refuseUnattended(dataset, wanted.removes);
   const client = await servers.temporal();
   const request = { who: whoActs(), reason };
-  const run = await findOrBegin(servers, client, dataset, { ...wanted, agreed, removesMany, request });
+  const run = await findOrBegin(servers, client, dataset, {
+    ...wanted,
+    agreed,
+    removesMany,
+    removesIncomplete,
+    request,
+  });
   const { attached, id: rebuild, handle } = run;
   if (attached && options.yes === true) await agreeTo(run, removesMany ? 'any' : 'few');
   await sayWhereNobodyWorks(client, rebuildQueue(servers.config.taskQueue), 'rebuilder');

@@ -80,6 +80,26 @@ export async function endRebuild(session: Session, deed: RebuildDeed): Promise<v
      values ($1, $2, 'rebuilt', $3, $4, $5, $6, clock_timestamp(), $7::jsonb)`,
     [dataset.name, baseKey, built, missing, different, built - missing - different, JSON.stringify(metadata)],
   );
+  if (dataset.notifies) await notify(session, deed);
   await dropBuild(session, rebuild);
   await noteRebuild(session, id, { state: 'applied', difference, table: null });
+}
+
+/** Tells who listens, at the commit, as of a file: the key that it began with, and the counts; no row's value. */
+async function notify(
+  session: Session,
+  { dataset, rebuild, difference, written }: RebuildDeed,
+): Promise<void> {
+  const { built, missing, different } = difference;
+  const payload = JSON.stringify({
+    dataset: dataset.name,
+    key: rebuild.baseKey,
+    export_type: 'rebuilt',
+    read: built,
+    inserted: missing,
+    updated: different,
+    unchanged: built - missing - different,
+    removed: written.removed,
+  });
+  await session.query(`select pg_notify('tidemark', $1)`, [payload]);
 }

@@ -13,6 +13,10 @@ export interface DeedRef {
 export interface BaseRef extends DeedRef {
   /** Rows of it. */
   readonly rows: number;
+  /** Rows of it that were rejected, and left out. */
+  readonly rejected: number;
+  /** Whether the exporter's sentinel says that it was cut short. */
+  readonly truncated: boolean;
 }
 
 /**
@@ -26,7 +30,9 @@ export async function findBase(
   input: { readonly dataset: string; readonly key: string | null; readonly upTo: number | null },
 ): Promise<BaseRef | undefined> {
   const [base] = await db.query<BaseRef>(
-    `select id::float8 as id, source_key as key, rows_read::float8 as rows from tickets.import_meta
+    `select id::float8 as id, source_key as key, rows_read::float8 as rows,
+       rows_rejected::float8 as rejected, coalesce((metadata ->> 'truncated')::boolean, false) as truncated
+     from tickets.import_meta
      where dataset = $1 and export_type in ('baseline', 'delta') and ($3::bigint is null or id <= $3)
        and source_key = coalesce($2, (
          select source_key from tickets.import_meta
@@ -114,7 +120,7 @@ export interface Restart {
 }
 
 /**
- * A rebuild that removed what no file leads to has made the file that it began with the table's beginning; one that began
+ * The last rebuild that removed what no file leads to has made the file that it began with the table's beginning; one that began
  * with a later file than the first has left rows as they were that only come from another file.
  */
 export async function findRestart(
@@ -122,8 +128,10 @@ export async function findRestart(
   input: { readonly dataset: string; readonly upTo: number },
 ): Promise<Restart> {
   const [restart] = await db.query<{ after: number; whole: boolean }>(
-    `select coalesce(max((r.metadata ->> 'from_id')::bigint - 1) filter (where (r.metadata ->> 'removes')::boolean), 0)
-         ::float8 as after,
+    `select coalesce((
+         array_agg((r.metadata ->> 'from_id')::bigint - 1 order by r.id desc)
+           filter (where (r.metadata ->> 'removes')::boolean)
+       )[1], 0)::float8 as after,
        coalesce(bool_and(not exists (
          select from tickets.import_meta m
          where m.dataset = $1 and m.id < (r.metadata ->> 'from_id')::bigint and m.export_type = any ($3)

@@ -25,6 +25,8 @@ export interface RebuildDatasetInput {
   readonly agreed?: boolean;
   /** Whether that may remove more than a fifth of the live tickets, which nobody has seen. */
   readonly removesMany?: boolean;
+  /** Whether it may remove tickets though the file that it begins with was cut short, or has rejected rows. */
+  readonly removesIncomplete?: boolean;
 }
 
 /** A rebuild's report. */
@@ -84,7 +86,9 @@ export async function rebuildDataset(input: RebuildDatasetInput): Promise<Rebuil
   });
   const ours = { dataset, rebuild };
   try {
-    const begun = await unwrapped(activities.beginRebuild(ours));
+    const begun = await unwrapped(
+      activities.beginRebuild(input.removesIncomplete === true ? { ...ours, removesIncomplete: true } : ours),
+    );
     const files = await build(ours);
     const facts = { dataset, rebuild, from: begun.from };
     if (begun.asOf !== undefined) {
