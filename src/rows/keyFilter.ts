@@ -2,7 +2,7 @@ import type { Cell } from './cell.ts';
 
 /** Up to so many keys are remembered one by one; more go into a filter of a fixed size. */
 const FEW_KEYS = 4096;
-/** 16 MiB: up to two million different keys it is unlikely that any of them is taken for a repeated one. */
+/** 16 MiB: up to two million different keys in any order it is unlikely that any of them is taken for a repeated one. */
 const FILTER_BITS = 2 ** 27;
 const PROBES = 8;
 
@@ -11,15 +11,19 @@ const PROBES = 8;
  * repeat a key, and a look over all of them would cost the merge a tenth of its time.
  *
  * A Bloom filter: memory does not grow with the file, and "none" is certain. Keys are hashed without a secret; who makes
- * keys collide makes one load slower.
+ * keys collide makes one load slower. A key above all that came before, or below them, is a new one whatever the filter
+ * says: a file in the order of its keys, as large exports mostly are, is known to repeat none, however large it is.
  */
 export class KeyFilter {
   /** Whether some key may have been there before. */
   mayRepeat = false;
   private readonly few = new Set<number>();
   private bits: Uint32Array | undefined;
+  private readonly least = new OwnCell();
+  private readonly greatest = new OwnCell();
 
   add(key: Cell): void {
+    const isOutside = this.widens(key);
     // FNV-1a over every other byte each: both together tell as many keys apart as one hash of 64 bits.
     const { bytes, to } = key;
     let even = 0x811c9dc5;
@@ -28,18 +32,34 @@ export class KeyFilter {
       even = Math.imul(even ^ (bytes[at] ?? 0), 0x01000193);
       if (at + 1 < to) odd = Math.imul(odd ^ (bytes[at + 1] ?? 0), 0x01000193);
     }
-    this.addHash(mixed(even + Math.imul(odd, 0x9e3779b1)), mixed(odd ^ Math.imul(even, 0x85ebca77)));
+    const isNew = this.addHash(
+      mixed(even + Math.imul(odd, 0x9e3779b1)),
+      mixed(odd ^ Math.imul(even, 0x85ebca77)),
+    );
+    if (!isNew && !isOutside) this.mayRepeat = true;
   }
 
-  private addHash(one: number, other: number): void {
-    if (this.bits) {
-      if (!this.setBits(this.bits, one, other)) this.mayRepeat = true;
-      return;
+  /** Widens the range of the keys by one. @returns whether it was outside */
+  private widens(key: Cell): boolean {
+    if (!this.greatest.isThere) {
+      this.greatest.copy(key);
+      this.least.copy(key);
+      return true;
     }
+    const side = this.greatest.compare(key) < 0 ? this.greatest : this.least;
+    if (side === this.least && side.compare(key) <= 0) return false;
+    side.copy(key);
+    return true;
+  }
+
+  /** @returns whether it is certainly a new one */
+  private addHash(one: number, other: number): boolean {
+    if (this.bits) return this.setBits(this.bits, one, other);
     const both = (one >>> 0) * 2 ** 21 + (other >>> 11);
-    if (this.few.has(both)) this.mayRepeat = true;
-    else this.few.add(both);
+    const isNew = !this.few.has(both);
+    this.few.add(both);
     if (this.few.size > FEW_KEYS) this.spill();
+    return isNew;
   }
 
   /** Moves what was remembered into the filter. */
@@ -67,6 +87,32 @@ export class KeyFilter {
       }
     }
     return isNew;
+  }
+}
+
+/** A copy of a key, in bytes that are used again; none at first. */
+class OwnCell {
+  private bytes = Buffer.alloc(64);
+  private length = -1;
+
+  get isThere(): boolean {
+    return this.length >= 0;
+  }
+
+  copy({ bytes, from, to }: Cell): void {
+    if (to - from > this.bytes.length) this.bytes = Buffer.alloc(2 * (to - from));
+    for (let at = from; at < to; at += 1) this.bytes[at - from] = bytes[at] ?? 0;
+    this.length = to - from;
+  }
+
+  /** Below 0 where the key is above this one, by bytes. */
+  compare({ bytes, from, to }: Cell): number {
+    const both = Math.min(this.length, to - from);
+    for (let at = 0; at < both; at += 1) {
+      const difference = (this.bytes[at] ?? 0) - (bytes[from + at] ?? 0);
+      if (difference !== 0) return difference;
+    }
+    return this.length - (to - from);
   }
 }
 

@@ -40,6 +40,25 @@ describe('the filter of primary keys', () => {
     );
   });
 
+  it('is never wrong of keys in their order, up or down, however many', () => {
+    for (const step of [1, -1]) {
+      const filter = new KeyFilter();
+      const bytes = Buffer.from('INC0000000');
+      for (let n = 0; n < 4_000_000; n += 1) {
+        let rest = step > 0 ? n : 9_999_999 - n;
+        for (let at = 9; at > 2; at -= 1) {
+          bytes[at] = 48 + (rest % 10);
+          rest = Math.floor(rest / 10);
+        }
+        filter.add(new Cell().set(bytes, 0, 10));
+      }
+      assert.equal(filter.mayRepeat, false, `step ${step}`);
+      const again = Buffer.from(step > 0 ? 'INC1234567' : 'INC8765432');
+      filter.add(new Cell().set(again, 0, 10));
+      assert.equal(filter.mayRepeat, true, `step ${step}, and one of them again`);
+    }
+  });
+
   it('is wrong of few new keys behind a million others', () => {
     const million = filterOf(numbered(1_000_000));
     assert.equal(million.mayRepeat, false);
