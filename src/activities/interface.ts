@@ -58,6 +58,8 @@ export interface LoadFileInput {
   readonly key: string;
   readonly etag: string;
   readonly mode: LoadMode;
+  /** What the run knows to be applied: a ledger whose watermark is below it went back in time. Histories of before lack it. */
+  readonly watermark?: string;
 }
 
 /** What the heartbeats of `loadFile` say: how far the object is read. */
@@ -92,6 +94,8 @@ export interface LoadSmallFilesInput {
   readonly dataset: string;
   /** In order. */
   readonly files: readonly { readonly key: string; readonly etag: string; readonly mode: LoadMode }[];
+  /** As of `LoadFileInput`; what the batch itself applies is added. */
+  readonly watermark?: string;
 }
 
 export interface LoadSmallFilesResult {

@@ -21,6 +21,8 @@ import type { Deps } from './deps.ts';
 export interface LoadJob {
   readonly dataset: Dataset;
   readonly file: { readonly key: string; readonly etag: string; readonly mode: MergeMode };
+  /** As of `ApplyInput`. */
+  readonly knownWatermark?: string;
   readonly patience: LockPatience;
   readonly provenance: Readonly<Record<string, string>>;
   /** Opens the object; called once PostgreSQL is ready for rows, so that no body is left unread. */
@@ -83,11 +85,12 @@ async function stageAndApply(session: Session, job: LoadJob, rejects: Reject[]):
 }
 
 function applyInput(
-  { dataset, file: { key, etag, mode }, patience, provenance }: LoadJob,
+  { dataset, file: { key, etag, mode }, knownWatermark, patience, provenance }: LoadJob,
   read: { reading: Reading; staged: number },
   startedAt: number,
 ): ApplyInput {
-  return { dataset, key, etag, mode, ...read, patience, provenance, startedAt };
+  const known = knownWatermark !== undefined && { knownWatermark };
+  return { dataset, key, etag, mode, ...read, ...known, patience, provenance, startedAt };
 }
 
 /** Reads the object into a COPY and ends it. @throws TidemarkFailure where the file is not one to be applied */

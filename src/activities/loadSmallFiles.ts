@@ -38,6 +38,7 @@ export async function loadSmallFiles(
   const results: LoadFileResult[] = [];
   const deadline = Date.now() + TIME_BUDGET_MS;
   const { provenance } = attempt;
+  let { watermark } = input;
   try {
     return await deps.pool.withSession(attempt.signal, async (session) => {
       const zone = await session.zone();
@@ -59,7 +60,7 @@ export async function loadSmallFiles(
           const read = await ahead.take(index);
           refuse(dataset, read.reading, rejects);
           isAsked = true;
-          return loadOne(session, { dataset, file, provenance, startedAt }, read);
+          return loadOne(session, { dataset, file, provenance, startedAt, watermark }, read);
         };
         try {
           results.push(await remembering(deps, { dataset, file, provenance }, load));
@@ -68,7 +69,9 @@ export async function loadSmallFiles(
           if (isAsked) throw error;
           return endOf(error, results, attempt);
         }
-        if (results.at(-1)?.outcome === 'replaced') return { results };
+        const last = results.at(-1);
+        if (last?.outcome === 'replaced') return { results };
+        if (last?.outcome === 'applied') ({ watermark } = last);
       }
       return { results };
     });
@@ -94,16 +97,19 @@ interface LoadOneInput {
   readonly file: LoadSmallFilesInput['files'][number];
   readonly provenance: Attempt['provenance'];
   readonly startedAt: number;
+  readonly watermark: string | undefined;
 }
 
 /** Stages a file that was read, and applies it. */
 async function loadOne(
   session: Session,
-  { dataset, file, provenance, startedAt }: LoadOneInput,
+  { dataset, file, provenance, startedAt, watermark }: LoadOneInput,
   { reading, blocks }: ReadFile,
 ): Promise<LoadFileResult> {
   const staged = await stageFew(session, dataset, blocks);
-  return applyStaged(session, { ...file, dataset, reading, staged, startedAt, patience: 'none', provenance });
+  const known = watermark !== undefined && { knownWatermark: watermark };
+  const input = { ...file, ...known, dataset, reading, staged, startedAt, provenance };
+  return applyStaged(session, { ...input, patience: 'none' });
 }
 
 /** A small file, read and checked. */

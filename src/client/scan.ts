@@ -4,7 +4,7 @@ import { refuse } from '../activities/loadJob.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import type { RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure, type FailureKind } from '../domain/failures.ts';
-import { checkBaseline } from '../postgres/apply.ts';
+import { checkBaseline } from '../postgres/turn.ts';
 import type { Session } from '../postgres/pool.ts';
 import { newestDeed } from '../postgres/progress.ts';
 import { openRehearsal, rehearse } from '../postgres/rehearse.ts';

@@ -52,7 +52,7 @@ export async function deliverDue(
   for (let sent = 0; sent < limits.atOnce && !stop.aborted; sent++) {
     const message = await takeDue(db, { leaseMs, longestMs });
     if (!message) return;
-    const old = Date.now() - message.createdAt.getTime() > limits.maxAgeMs;
+    const old = message.ageMs > limits.maxAgeMs;
     const taken = !old && (await send(webhook, message, limits.timeoutMs, stop));
     if (taken) {
       await settle(db, { id: message.id, as: 'sent' });
@@ -76,7 +76,7 @@ async function send(
   signal: AbortSignal,
 ): Promise<boolean> {
   const body = JSON.stringify({ id: message.id, ...message.body });
-  const timestamp = String(Math.floor(Date.now() / 1000));
+  const timestamp = String(message.now);
   const signature = secret === undefined ? undefined : signatureOf(secret, timestamp, body);
   try {
     const { status } = await httpCall({

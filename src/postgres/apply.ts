@@ -5,27 +5,21 @@
  * decides from the ledger: no zombie attempt, retry or second worker can apply a file twice or move the watermark back.
  */
 
-import type { Dataset } from '../datasets/dataset.ts';
 import type { RowCounts } from '../domain/counts.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
-import type { Reading } from '../rows/row.ts';
 import { noteRows, plannedFor } from './keptPlan.ts';
 import { lastDeedSql } from './ledgerVersion.ts';
 import { limitsOf, SET_LIMITS, type LockPatience } from './limits.ts';
-import type { MergeMode } from './merge.ts';
 import { checkAccounts, mergeStaged } from './mergeStaged.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
 import { targetTable } from './tables.ts';
+import { refusalOf, type Fence, type Turn } from './turn.ts';
 import type { Ahead } from './writeAhead.ts';
 
 /** What is applied. */
-export interface ApplyInput {
-  readonly dataset: Dataset;
-  readonly key: string;
+export interface ApplyInput extends Turn {
   readonly etag: string;
-  readonly mode: MergeMode;
-  readonly reading: Reading;
   /** Rows that PostgreSQL counted in the COPY. */
   readonly staged: number;
   readonly patience: LockPatience;
@@ -53,17 +47,6 @@ export type ApplyResult =
    * a file before it stops the dataset. The next listing decides.
    */
   | { readonly outcome: 'late' };
-
-interface Fence {
-  readonly watermark: string | null;
-  readonly ledgerVersion: string;
-  /** Of the table, as the ledger counts them. */
-  readonly rows: number;
-  readonly known: boolean;
-  readonly skipped: boolean;
-  /** A file between the watermark and this one was refused or has vanished, and is not dealt with. */
-  readonly stopped: boolean;
-}
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
@@ -108,19 +91,6 @@ async function decide<Counts extends RowCounts | undefined>(
   if (counts) return record(session, input, fence, counts);
   await session.query('rollback');
   return refusal ?? (undefined as Extract<Counts, undefined>);
-}
-
-/** Why the file is not to be applied, if it is not. */
-function refusalOf(fence: Fence, { dataset, key, mode, reading }: ApplyInput): ApplyResult | undefined {
-  if (fence.known && mode !== 'reload') return { outcome: 'already' };
-  if (fence.skipped && mode !== 'reload') return { outcome: 'late' };
-  if (mode !== 'inOrder') return undefined;
-  // By bytes: the fence's query compares with collate "C", and so does this.
-  const passed =
-    fence.watermark !== null && Buffer.compare(Buffer.from(key), Buffer.from(fence.watermark)) <= 0;
-  if (passed || fence.stopped) return { outcome: 'late' };
-  if (fence.watermark === null) checkBaseline(dataset, reading);
-  return undefined;
 }
 
 /** Writes the deed into the ledger, and commits. */
@@ -212,15 +182,6 @@ select
   exists (select from tickets.import_failures
     where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
       and source_key collate "C" > coalesce((select watermark from mark), '')) as stopped`;
-
-/** @throws TidemarkFailure BaselineTooSmall where the dataset asks for more rows */
-export function checkBaseline(dataset: Dataset, reading: Reading): void {
-  if (reading.read >= dataset.minBaselineRows) return;
-  throw new TidemarkFailure(
-    'BaselineTooSmall',
-    `the baseline has ${reading.read} rows, fewer than ${dataset.minBaselineRows}`,
-  );
-}
 
 /** What was done. */
 interface Deed {

@@ -57,7 +57,9 @@ export async function post(tx: Queryable, bodies: readonly object[]): Promise<vo
 export interface DueMessage {
   readonly id: string;
   readonly body: Readonly<Record<string, unknown>>;
-  readonly createdAt: Date;
+  /** Since it was posted, milliseconds, and the time, seconds since the epoch: by PostgreSQL's clock, as it was posted. */
+  readonly ageMs: number;
+  readonly now: number;
   /** This one among them. */
   readonly attempts: number;
 }
@@ -78,7 +80,9 @@ export async function takeDue(
        where sent_at is null and given_up_at is null and next_at <= clock_timestamp()
        order by next_at, id limit 1 for update skip locked
      )
-     returning id, body, created_at as "createdAt", attempts`,
+     returning id, body, attempts,
+       extract(epoch from clock_timestamp() - created_at)::float8 * 1000 as "ageMs",
+       floor(extract(epoch from clock_timestamp()))::float8 as now`,
     [leaseMs, longestMs],
   );
   return message;

@@ -41,14 +41,14 @@ export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<
   const batch = smallBatch(files);
   if (batch.length > 0) {
     run.loads(batch);
-    const tried = await tryOnce(dataset, batch);
+    const tried = await tryOnce(run, batch);
     if (tried && (tried.results.length > 0 || tried.failure)) {
       return { results: tried.results, ...(tried.failure && { failure: finalFailure(tried.failure) }) };
     }
   }
   run.loads([first]);
   const summary = summaryOf([first]);
-  const input = { dataset, key: first.key, etag: first.etag, mode: modeOf(first) };
+  const input = { dataset, key: first.key, etag: first.etag, mode: modeOf(first), ...run.known };
   return {
     results: [await unwrapped(loading(textBytes(first)).loadFile.executeWithOptions({ summary }, [input]))],
   };
@@ -61,12 +61,13 @@ function smallBatch(files: readonly ListedFile[]): readonly ListedFile[] {
 }
 
 async function tryOnce(
-  dataset: string,
+  { dataset, known }: Run,
   files: readonly ListedFile[],
 ): Promise<LoadSmallFilesResult | undefined> {
   const input: LoadSmallFilesInput = {
     dataset,
     files: files.map((file) => ({ key: file.key, etag: file.etag, mode: modeOf(file) })),
+    ...known,
   };
   const options = { summary: summaryOf(files) };
   try {

@@ -102,6 +102,12 @@ export class Run {
     this.#progress = { ...this.#progress, seen: page.seen, ...(next !== undefined && { after: next }) };
   }
 
+  /** What is known to be applied, for a load's input. */
+  get known(): { readonly watermark?: string } {
+    const { watermark } = this.#progress;
+    return watermark === undefined ? {} : { watermark };
+  }
+
   /** Where the server has search attributes, the run is found by its dataset and its watermark. */
   setAttributes(): void {
     if (this.#hasAttributes) setAttributes(this.dataset, this.#progress.watermark);

@@ -54,6 +54,44 @@ describe('bucket and ledger fall apart', function () {
     assert.deepEqual(await world.keys(inc.changesPrefix), []);
   });
 
+  for (const [size, tickets] of [
+    ['small', 1],
+    ['large', 4000],
+  ] as const) {
+    it(`PostgreSQL goes back under a run: the next file, a ${size} one, is not applied without those that were forgotten`, async () => {
+      const { store } = world.deps;
+      let wentBack = false;
+      const read: typeof store.read = async (input) => {
+        if (input.key === key(3) && !wentBack) {
+          wentBack = true;
+          await world.db.query(`delete from tickets.import_meta where source_key > $1`, [key(1)]);
+          await world.db.query(`delete from tickets.inc where ticket_id = 'T2'`);
+        }
+        return store.read(input);
+      };
+      Object.assign(world.deps, { store: { ...store, read } });
+      for (const n of [1, 2]) await world.put(fileName(n), file(n));
+      await world.run();
+      const rows = Array.from({ length: tickets }, (_, n) => ({ ticket_id: `T3-${n}` }));
+      await world.put(fileName(3), incFile(rows));
+      const failed = await world
+        .run()
+        .catch((error: WorkflowFailedError) => error.cause as Error & { type: string });
+      assert.ok(failed instanceof Error, 'the run failed');
+      assert.deepEqual([wentBack, failed.type], [true, 'LedgerBehind']);
+      assert.ok(
+        failed.message.startsWith(`inc ${key(2)}: this run knows it to be applied, and the ledger does not`),
+        failed.message,
+      );
+      assert.equal((await world.ledger()).length, 1);
+      const [left] = await world.db.query<{ n: number }>('select count(*)::int as n from tickets.inc');
+      assert.equal(left?.n, 1);
+      // And the next one says from where on.
+      const next = await world.run().catch((error: WorkflowFailedError) => error.cause as Error);
+      assert.ok(next instanceof Error && next.message.includes(inc.processedPrefix + fileName(2)));
+    });
+  }
+
   it('other names, and files below the watermark, may lie in the archive', async () => {
     await world.put(fileName(3), file(3));
     await world.run();
