@@ -5,19 +5,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection, Runtime, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/index.ts';
 import { describeProblem } from './client/problem.ts';
-import { printable } from './client/terminal.ts';
 import type { Config } from './config.ts';
 import { DATASETS, ENABLED, SHADOWS } from './datasets/index.ts';
 import { countedStore } from './monitoring/countedStore.ts';
 import { startMonitoring, type Monitoring } from './monitoring/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
 import { slotsOf } from './domain/slots.ts';
-import { boundOf, connectionSum, readServerFacts, roomOf } from './postgres/inspect.ts';
 import { noteSettings } from './postgres/ledger.ts';
 import { createPool, type Pool } from './postgres/pool.ts';
 import { createObjectStores, inBucketOf } from './s3/createObjectStores.ts';
-import { readTableFaults } from './postgres/tableFaults.ts';
 import { probeConditions } from './s3/probe.ts';
+import { checkConnections, checkPrefixes, tellOfTables } from './startChecks.ts';
 import { boundShutdown, commonOptions, runProcess } from './workerProcess.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
@@ -68,10 +66,11 @@ async function workMonitored(
   const store = onBytes ? countedStore(bare, onBytes) : bare;
   const pool = createPool(config.postgres, slotsOf(config.loads).connections);
   try {
-    await warnOfFewConnections(pool, config);
-    await tellOfTables(pool);
+    const { logger } = Runtime.instance();
+    await checkConnections(pool, config.loads, logger);
+    await tellOfTables(pool, ENABLED, logger);
     const held = await noteSettings(pool, DATASETS);
-    for (const { changesPrefix } of ENABLED) await store.check({ prefix: changesPrefix });
+    await checkPrefixes(store, ENABLED, logger);
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;
     try {
@@ -124,27 +123,6 @@ function versioning({ version }: Config): Pick<WorkerOptions, 'workerDeploymentO
 async function askTemporal({ temporal: { namespace } }: Config, { connection }: Running): Promise<void> {
   if (!connection) throw new Error('there is no connection yet');
   await connection.workflowService.describeNamespace({ namespace });
-}
-
-/** A load that gets no connection is tried again and again, and nothing says why: so this does, with the numbers. */
-async function warnOfFewConnections(pool: Pool, { loads }: Config): Promise<void> {
-  const facts = await readServerFacts(pool);
-  const { connections } = slotsOf(loads);
-  if (roomOf(facts) >= connections && boundOf(facts) >= connections) return;
-  const bound = Number.isFinite(boundOf(facts)) ? `; login and database may have ${boundOf(facts)}` : '';
-  Runtime.instance().logger.warn(
-    `this worker opens up to ${connections} connections to PostgreSQL (TIDEMARK_LOADS = ${loads}, three each), and ` +
-      `${connectionSum(facts)}${bound}: lower TIDEMARK_LOADS, run fewer workers or raise max_connections`,
-  );
-}
-
-/** A table that is not as its dataset says keeps that dataset from being loaded, and no other. */
-async function tellOfTables(pool: Pool): Promise<void> {
-  for (const dataset of ENABLED) {
-    for (const { what, mend } of await readTableFaults(pool, dataset)) {
-      Runtime.instance().logger.error(`${dataset.name}: ${printable(what)}. Mend it: ${printable(mend)}`);
-    }
-  }
 }
 
 /** A load may hold a dataset's row for long, that of a worker that was killed for as long as its session lasts. */

@@ -1,70 +1,57 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   CreateBucketCommand,
+  DeleteBucketCommand,
   DeleteObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import { commandsOf } from '../support/docsCommands.ts';
 import { runInShell } from '../support/docsShell.ts';
+import { until } from '../support/faults/bounds.ts';
+import { WorkerProcess } from '../support/faults/processes.ts';
+import { FuelProject } from '../support/fuelProject.ts';
 import { hear } from '../support/hush.ts';
-import { fileName } from '../support/incFile.ts';
+import { fileName, incFile } from '../support/incFile.ts';
 import { rebuilderUrl } from '../support/shared.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUCKET = 'fuel';
+/** Compiles, bundles and starts. */
+const START_MS = 120_000;
 
-/** The program as who follows the page has it: a copy of the build, with the page's definition and migration in it. */
-describe('the commands of docs/adding-a-dataset.md, typed for fuel itself', function () {
-  this.timeout(180_000);
+/** A program of the copy, in a group of its own. */
+interface Running {
+  readonly child: ChildProcess;
+  said: string;
+}
+
+/** Who follows the page has `inc` at work, on a worker that knows no other dataset of theirs. */
+describe('docs/adding-a-dataset.md, followed for fuel', function () {
+  this.timeout(300_000);
   let world: World;
-  let page: string;
-  let copy: string;
-  const running: ChildProcess[] = [];
+  let project: FuelProject;
+  let old: WorkerProcess;
+  const running: Running[] = [];
 
   before(async () => {
-    page = await readFile(join(ROOT, 'docs/adding-a-dataset.md'), 'utf8');
     world = await openWorld();
-    copy = await mkdtemp(join(tmpdir(), 'tidemark-fuel-'));
-    for (const part of ['dist', 'migrations', 'package.json'])
-      await cp(join(ROOT, part), join(copy, part), { recursive: true });
-    await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-    await writeFile(join(copy, 'migrations/0100_fuel.sql'), block('sql'));
-    await define(block('ts'));
-    const index = join(copy, 'dist/datasets/index.js');
-    const text = await readFile(index, 'utf8');
-    assert.ok(page.includes('`DATASETS = [inc, crq, fuel]`') && text.includes('DATASETS = [inc, crq]'));
-    await writeFile(
-      index,
-      `import { fuel } from './fuel.js';\n${text.replace('DATASETS = [inc, crq]', 'DATASETS = [inc, crq, fuel]')}`,
-    );
+    old = await WorkerProcess.start(world.env);
+    await old.works();
+    await world.client('schedule', 'apply', 'inc');
+    project = await FuelProject.copy();
+    await project.addSources();
     await emptyBucket();
+    await put(1, project.block('csv'));
   });
   after(async () => {
-    for (const child of running.splice(0)) await end(child);
-    await type('tidemark schedule delete inc');
+    await endAll();
+    await world.client('schedule', 'delete', 'inc');
+    await type('tidemark schedule delete fuel');
     await world.close();
-    await rm(copy, { recursive: true });
+    await project.remove();
   });
-
-  function block(language: string): string {
-    return new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, 'ms').exec(page)?.[1] ?? '';
-  }
-
-  /** The page's definition has no types, so that it is JavaScript as it stands. */
-  async function define(text: string): Promise<void> {
-    await writeFile(
-      join(copy, 'dist/datasets/fuel.js'),
-      text.replace('./defineDataset.ts', './defineDataset.js'),
-    );
-  }
 
   async function emptyBucket(): Promise<void> {
     await world.s3.send(new CreateBucketCommand({ Bucket: BUCKET })).catch(() => undefined);
@@ -84,8 +71,9 @@ describe('the commands of docs/adding-a-dataset.md, typed for fuel itself', func
 
   async function type(command: string): Promise<Printed> {
     const owner = command.endsWith(' migrate') ? { DATABASE_URL: world.ownerUrl } : {};
-    const env = { ...world.env, PATH: process.env['PATH'] ?? '', ROOT: copy, ...owner };
-    return runInShell(command, { folder: '', env });
+    const env = { ...world.env, PATH: process.env['PATH'] ?? '', ROOT: project.folder, ...owner };
+    // The shell's own `npm` would not build.
+    return runInShell(command.replace(/^npm /, 'cd "$ROOT" && command npm '), { folder: '', env });
   }
 
   async function typed(command: string): Promise<string> {
@@ -94,68 +82,104 @@ describe('the commands of docs/adding-a-dataset.md, typed for fuel itself', func
     return stdout;
   }
 
-  /** The page's commands of the client, in the block in which this one stands. */
-  function blockWith(command: string): readonly string[] {
-    const found = commandsOf(page).find((commands) => commands.includes(command));
-    assert.ok(found, command);
-    return found.filter((text) => text.startsWith('tidemark '));
-  }
-
-  function start(program: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const child = spawn(process.execPath, [join(copy, 'dist', program)], {
+  /** Starts what runs until it is ended. */
+  function start(command: string, env: Readonly<Record<string, string>> = {}): Running {
+    const child = spawn('bash', ['-c', command], {
+      cwd: project.folder,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...world.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
     });
+    const one = { child, said: '' };
     for (const stream of [child.stdout, child.stderr])
-      stream?.on('data', (data: Buffer) => hear(data.toString()));
-    running.push(child);
-    return child;
+      stream?.on('data', (data: Buffer) => {
+        one.said += data.toString();
+        hear(data.toString());
+      });
+    running.push(one);
+    return one;
   }
 
-  async function end(child: ChildProcess): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    child.kill('SIGTERM');
-    await exit;
+  async function works(one: Running): Promise<void> {
+    await until(
+      START_MS,
+      'it works',
+      () => one.child.exitCode !== null || /"state":"RUNNING"/.test(one.said),
+    );
+    assert.equal(one.child.exitCode, null, one.said);
   }
 
-  it('it is migrated, planned, loaded, switched on, rebuilt and verified', async () => {
-    const csv = block('csv');
-    await put(1, csv);
-    const checking = blockWith('tidemark plan fuel --scan');
-    assert.deepEqual(checking, ['tidemark migrate', 'tidemark plan fuel --scan', 'tidemark status fuel']);
-    for (const command of checking) await typed(command);
-    const worker = start('worker.js');
-    assert.ok(page.includes('`tidemark start fuel --wait`'));
-    assert.match(await typed('tidemark start fuel --wait'), /1 file applied, 1 archived/);
-    await end(worker);
+  async function endAll(): Promise<void> {
+    await old.end();
+    for (const { child } of running.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) continue;
+      const exit = once(child, 'exit');
+      process.kill(-child.pid, 'SIGTERM');
+      await exit;
+    }
+  }
 
-    await define(block('ts').replace('enabled: false', 'enabled: true'));
-    start('worker.js');
-    await typed('tidemark schedule apply inc');
-    for (const command of blockWith('tidemark schedule apply fuel')) await typed(command);
+  /** Does what a section says. @returns what its last command printed */
+  async function follow(heading: string): Promise<string> {
+    let said = '';
+    for (const command of project.commands(heading)) {
+      if (command === 'npm run worker') {
+        await endAll();
+        await works(start(command));
+      } else said = await typed(command);
+    }
+    return said;
+  }
 
-    await put(2, `${csv.split('\n')[0]}\nF-2;Depot 9;12.5;maybe;;2026-03-02 00:00:00;\n`);
-    await typed('tidemark start fuel --wait');
-    await world.db.query(`update tickets.fuel set litres = 0 where record_id = 'F-1'`);
-    start('rebuilder.js', { DATABASE_URL: rebuilderUrl(world.shared.stack, world.name) });
-    await typed(`tidemark rebuild fuel --reason 'by hand' --yes --wait`);
+  it('it is checked, compiled, loaded by hand, and switched on', async () => {
+    assert.match(await follow('4. Checking it'), /1 file applied, 1 archived/);
+    await project.enable();
+    await follow('5. Switching it on');
+    assert.deepEqual(await keys(), [`fuel_processed/${fileName(1)}`]);
     assert.deepEqual(
       await world.db.query(
-        'select record_id as id, station, litres::text from tickets.fuel order by record_id',
+        'select record_id as id, station, litres::text, full_tank from tickets.fuel order by 1',
       ),
       [
-        { id: 'F-1', station: 'Kisumu', litres: '41.5' },
-        { id: 'F-2', station: 'Depot 9', litres: '12.5' },
-        { id: 'F-3', station: 'Café “Acacia”', litres: '30' },
+        { id: 'F-1', station: 'Kisumu', litres: '41.5', full_tank: true },
+        { id: 'F-2', station: 'Nairobi West', litres: '12', full_tank: false },
+        { id: 'F-3', station: 'Café “Acacia”', litres: '30', full_tank: false },
+      ],
+    );
+  });
+
+  it('then it takes a delta, is rebuilt and verified like any other', async () => {
+    const [header] = project.block('csv').split('\n');
+    await put(2, `${header}\nF-2;Depot 9;12.5;maybe;;2026-03-02 00:00:00;\n`);
+    await typed('tidemark start fuel --wait');
+    await world.db.query(`update tickets.fuel set litres = 0 where record_id = 'F-1'`);
+    start('node dist/rebuilder.js', { DATABASE_URL: rebuilderUrl(world.shared.stack, world.name) });
+    await typed(`tidemark rebuild fuel --reason 'by hand' --yes --wait`);
+    assert.deepEqual(
+      await world.db.query('select record_id as id, litres::text from tickets.fuel order by 1'),
+      [
+        { id: 'F-1', litres: '41.5' },
+        { id: 'F-2', litres: '12.5' },
+        { id: 'F-3', litres: '30' },
       ],
     );
     await typed('tidemark verify fuel');
-    assert.deepEqual(
-      await keys(),
-      [1, 2].map((n) => `fuel_processed/${fileName(n)}`),
+  });
+
+  it('a worker that starts without its bucket says so, and loads the other datasets', async () => {
+    await endAll();
+    await emptyBucket();
+    await world.s3.send(new DeleteBucketCommand({ Bucket: BUCKET }));
+    const worker = start('node dist/worker.js');
+    await works(worker);
+    const line = worker.said.split('\n').find((text) => text.includes('"dataset":"fuel"')) ?? '{}';
+    const { message, kind } = JSON.parse(line) as { message?: string; kind?: string };
+    assert.equal(kind, 'S3Refused');
+    assert.match(
+      message ?? '',
+      /^fuel: S3 refuses .*bucket fuel.*\[NoSuchBucket\]\. Check the bucket, .*those of other datasets go on$/,
     );
-    assert.ok(page.includes('`tidemark schedule delete fuel`'));
-    await typed('tidemark schedule delete fuel');
+    await world.put(fileName(1), incFile([{ ticket_id: 'A' }]));
+    assert.match(await typed('tidemark start inc --wait'), /1 file applied, 1 archived/);
   });
 });

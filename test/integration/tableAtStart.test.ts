@@ -62,4 +62,25 @@ describe('a worker that starts', function () {
     await worker.end();
     await world.close();
   });
+
+  for (const [what, env, said] of [
+    [
+      'no dataset can be listed',
+      { S3_BUCKET: 'nosuchbucket' },
+      /inc: S3 refuses the request .*bucket nosuchbucket\) \[NoSuchBucket\]\. Check the bucket/,
+    ],
+    [
+      'its connections can never fit',
+      { TIDEMARK_LOADS: '64' },
+      /opens up to 192 connections .*: it can never have more than \d+\. Set TIDEMARK_LOADS to at most \d+, or raise/,
+    ],
+  ] as const)
+    it(`ends where ${what}, and says why`, async () => {
+      const world = await openWorld();
+      const worker = await WorkerProcess.start({ ...world.env, ...env });
+      await until(60_000, 'it ends', () => !worker.running);
+      assert.equal(await worker.end(), 'status 1');
+      assert.match(worker.said, said);
+      await world.close();
+    });
 });
