@@ -44,7 +44,7 @@ export function printStatus(
 
 function rebuilding({ dataset, rebuild }: StatusReport): string {
   return rebuild === 'compared'
-    ? styled('yellow', `waits for an answer  (tidemark rebuild ${dataset})`)
+    ? styled('yellow', `waits for an answer  (tidemark rebuild ${dataset} --reason TEXT)`)
     : 'under way';
 }
 
