@@ -1,6 +1,7 @@
 /**
  * Runs the suite: first all tests but those under faults, then those, in two processes beside each other, each with servers of
- * its own. The scenarios of processes mostly wait for time-outs of Temporal's, and the others compute meanwhile.
+ * its own. The scenarios of processes mostly wait for time-outs of Temporal's, and the others compute meanwhile. So do a few
+ * other tests, which run behind them.
  *
  * `--faults` runs only the latter. All other arguments go to mocha.
  */
@@ -9,8 +10,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const FAULTS = ['test/faults/network/**/*.test.ts', 'test/faults/processes/**/*.test.ts'];
-const OTHERS = ['test/{fuzz,integration,replay,unit}/**/*.test.ts'];
+const NETWORK = ['test/faults/network/**/*.test.ts'];
+const PROCESSES = ['test/faults/processes/**/*.test.ts'];
+const WAITING = ['addingADatasetCommands', 'rebuildKills', 'secrets'].map(
+  (name) => `test/integration/${name}.test.ts`,
+);
+const OTHERS = [
+  'test/{fuzz,integration,replay,unit}/**/*.test.ts',
+  ...WAITING.flatMap((file) => ['--ignore', file]),
+];
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url));
@@ -31,7 +39,7 @@ async function beside([first, ...others]) {
 
 /** @returns how it ended, and what was written where it is not shown as it comes */
 async function run(files, shown) {
-  const child = spawn(process.execPath, [mocha, files, ...args], {
+  const child = spawn(process.execPath, [mocha, ...files, ...args], {
     cwd,
     stdio: ['ignore', shown, 'inherit'],
   });
@@ -41,6 +49,7 @@ async function run(files, shown) {
   return { status, said };
 }
 
-const others = given.includes('--faults') || (await beside(OTHERS));
-const faults = await beside(FAULTS);
+const onlyFaults = given.includes('--faults');
+const others = onlyFaults || (await beside([OTHERS]));
+const faults = await beside([NETWORK, onlyFaults ? PROCESSES : [...PROCESSES, ...WAITING]]);
 if (!others || !faults) process.exitCode = 1;
