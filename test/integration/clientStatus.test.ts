@@ -105,7 +105,7 @@ describe('tidemark status', function () {
     );
     assert.match(
       (await world.client('status', 'inc')).stdout,
-      /\n {2}rebuild {7}waits for an answer {2}\(tidemark rebuild inc\)\n/,
+      /\n {2}rebuild {7}waits for an answer {2}\(tidemark rebuild inc --reason TEXT\)\n/,
     );
     assert.equal((await status())['rebuild'], 'compared');
   });
