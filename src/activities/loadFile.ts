@@ -22,7 +22,7 @@ export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attemp
   const job: LoadJob = {
     dataset,
     file: input,
-    ...(input.watermark !== undefined && { knownWatermark: input.watermark }),
+    knownWatermark: input.watermark,
     patience: 'bounded',
     provenance,
     open: async () => {

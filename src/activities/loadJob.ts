@@ -22,7 +22,7 @@ export interface LoadJob {
   readonly dataset: Dataset;
   readonly file: { readonly key: string; readonly etag: string; readonly mode: MergeMode };
   /** As of `ApplyInput`. */
-  readonly knownWatermark?: string;
+  readonly knownWatermark?: string | undefined;
   readonly patience: LockPatience;
   readonly provenance: Readonly<Record<string, string>>;
   /** Opens the object; called once PostgreSQL is ready for rows, so that no body is left unread. */
@@ -89,8 +89,7 @@ function applyInput(
   read: { reading: Reading; staged: number },
   startedAt: number,
 ): ApplyInput {
-  const known = knownWatermark !== undefined && { knownWatermark };
-  return { dataset, key, etag, mode, ...read, ...known, patience, provenance, startedAt };
+  return { dataset, key, etag, mode, ...read, knownWatermark, patience, provenance, startedAt };
 }
 
 /** Reads the object into a COPY and ends it. @throws TidemarkFailure where the file is not one to be applied */

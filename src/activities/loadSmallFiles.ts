@@ -38,7 +38,7 @@ export async function loadSmallFiles(
   const results: LoadFileResult[] = [];
   const deadline = Date.now() + TIME_BUDGET_MS;
   const { provenance } = attempt;
-  let { watermark } = input;
+  let knownWatermark = input.watermark;
   try {
     return await deps.pool.withSession(attempt.signal, async (session) => {
       const zone = await session.zone();
@@ -60,7 +60,7 @@ export async function loadSmallFiles(
           const read = await ahead.take(index);
           refuse(dataset, read.reading, rejects);
           isAsked = true;
-          return loadOne(session, { dataset, file, provenance, startedAt, watermark }, read);
+          return loadOne(session, { dataset, file, provenance, startedAt, knownWatermark }, read);
         };
         try {
           results.push(await remembering(deps, { dataset, file, provenance }, load));
@@ -71,7 +71,7 @@ export async function loadSmallFiles(
         }
         const last = results.at(-1);
         if (last?.outcome === 'replaced') return { results };
-        if (last?.outcome === 'applied') ({ watermark } = last);
+        if (last?.outcome === 'applied') knownWatermark = last.watermark;
       }
       return { results };
     });
@@ -97,19 +97,17 @@ interface LoadOneInput {
   readonly file: LoadSmallFilesInput['files'][number];
   readonly provenance: Attempt['provenance'];
   readonly startedAt: number;
-  readonly watermark: string | undefined;
+  readonly knownWatermark: string | undefined;
 }
 
 /** Stages a file that was read, and applies it. */
 async function loadOne(
   session: Session,
-  { dataset, file, provenance, startedAt, watermark }: LoadOneInput,
+  { file, ...input }: LoadOneInput,
   { reading, blocks }: ReadFile,
 ): Promise<LoadFileResult> {
-  const staged = await stageFew(session, dataset, blocks);
-  const known = watermark !== undefined && { knownWatermark: watermark };
-  const input = { ...file, ...known, dataset, reading, staged, startedAt, provenance };
-  return applyStaged(session, { ...input, patience: 'none' });
+  const staged = await stageFew(session, input.dataset, blocks);
+  return applyStaged(session, { ...file, ...input, reading, staged, patience: 'none' });
 }
 
 /** A small file, read and checked. */

@@ -4,6 +4,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { setMaxListeners } from 'node:events';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Difference } from '../domain/difference.ts';
+import { countAlarms } from '../postgres/rebuildHistory.ts';
 import { readFoundRows, readRebuild, type FoundRow, type Rebuild } from '../postgres/rebuildRecord.ts';
 import type { RebuildResult } from '../workflows/rebuildDataset.ts';
 import { answerTo, GO_ON, NOT_CONFIRMED } from './confirm.ts';
@@ -185,13 +186,10 @@ function foundRows(
 
 /** Alarm rows are not merged: a ticket that only they tell of is one that no file leads to. */
 async function sayAlarms({ db }: Servers, { baseId, baseKey }: Rebuild): Promise<void> {
-  const [base] = await db.query<{ alarms: number }>(
-    'select rows_alarm::float8 as alarms from tickets.import_meta where id = $1',
-    [baseId],
-  );
-  if (!base?.alarms) return;
+  const alarms = await countAlarms(db, baseId);
+  if (alarms === 0) return;
   print(
-    `${printable(baseKey ?? '')} has ${counted(base.alarms, 'alarm row')}: their tickets may be among the extra`,
+    `${printable(baseKey ?? '')} has ${counted(alarms, 'alarm row')}: their tickets may be among the extra`,
   );
 }
 

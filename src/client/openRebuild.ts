@@ -28,7 +28,7 @@ export interface WantedRebuild {
   readonly removes: boolean;
   readonly agreed: boolean;
   readonly removesMany: boolean;
-  readonly removesIncomplete?: boolean;
+  readonly removesIncomplete: boolean;
   readonly request: { readonly who: string; readonly reason: string };
 }
 
@@ -101,7 +101,7 @@ async function begin(
   const yes = {
     ...(agreed && { agreed }),
     ...(agreed && removesMany && { removesMany }),
-    ...(removesIncomplete === true && { removesIncomplete }),
+    ...(removesIncomplete && { removesIncomplete }),
   };
   try {
     const handle = await client.workflow.start<typeof rebuildDataset>(WORKFLOW_TYPE, {

@@ -11,6 +11,7 @@ import { noteRows, plannedFor } from './keptPlan.ts';
 import { lastDeedSql } from './ledgerVersion.ts';
 import { limitsOf, SET_LIMITS, type LockPatience } from './limits.ts';
 import { checkAccounts, mergeStaged } from './mergeStaged.ts';
+import { notification } from './notification.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
 import { targetTable } from './tables.ts';
@@ -234,16 +235,10 @@ async function writeLedgerAndCommit(
   const [written] = await session.roundTripLong([
     { text: WRITE_LEDGER, values, prepared: true },
     ...rejectsOf(input),
-    ...(dataset.notifies ? [notification(input, exportType, c)] : []),
+    ...(dataset.notifies ? [notification({ dataset: dataset.name, key, exportType, counts: { ...c } })] : []),
     { text: 'commit', prepared: true },
   ]);
   return (written?.rows[0] as { looks: boolean } | undefined)?.looks ?? false;
-}
-
-/** Tells who listens, at the commit: the key, how it was applied, and the counts; no row's value. */
-function notification({ dataset, key }: ApplyInput, exportType: string, counts: RowCounts): Statement {
-  const payload = JSON.stringify({ dataset: dataset.name, key, export_type: exportType, ...counts });
-  return { text: `select pg_notify('tidemark', $1)`, values: [payload], prepared: true };
 }
 
 /** Tickets of a file; 0 for one of so few that it is not asked how many the table has. */

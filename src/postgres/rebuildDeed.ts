@@ -4,6 +4,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import type { Difference } from '../domain/difference.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { limitsOf, SET_LIMITS } from './limits.ts';
+import { notification } from './notification.ts';
 import type { Session } from './pool.ts';
 import { lookAround, refuseAdopted } from './rebuildHistory.ts';
 import { noteRebuild, type Rebuild } from './rebuildRecord.ts';
@@ -85,21 +86,23 @@ export async function endRebuild(session: Session, deed: RebuildDeed): Promise<v
   await noteRebuild(session, id, { state: 'applied', difference, table: null });
 }
 
-/** Tells who listens, at the commit, as of a file: the key that it began with, and the counts; no row's value. */
+/** As of a file: the key that it began with, and the counts. */
 async function notify(
   session: Session,
   { dataset, rebuild, difference, written }: RebuildDeed,
 ): Promise<void> {
   const { built, missing, different } = difference;
-  const payload = JSON.stringify({
+  const { text, values } = notification({
     dataset: dataset.name,
     key: rebuild.baseKey,
-    export_type: 'rebuilt',
-    read: built,
-    inserted: missing,
-    updated: different,
-    unchanged: built - missing - different,
-    removed: written.removed,
+    exportType: 'rebuilt',
+    counts: {
+      read: built,
+      inserted: missing,
+      updated: different,
+      unchanged: built - missing - different,
+      removed: written.removed,
+    },
   });
-  await session.query(`select pg_notify('tidemark', $1)`, [payload]);
+  await session.query(text, values);
 }

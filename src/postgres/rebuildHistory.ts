@@ -57,6 +57,15 @@ export async function findApplied(
   return deed;
 }
 
+/** Rows of the file of a ledger row that were alarms, which are not merged. */
+export async function countAlarms(db: Queryable, id: number): Promise<number> {
+  const [deed] = await db.query<{ alarms: number }>(
+    'select rows_alarm::float8 as alarms from tickets.import_meta where id = $1',
+    [id],
+  );
+  return deed?.alarms ?? 0;
+}
+
 /** What else is in a part of the ledger. */
 export interface Around {
   /** Files that were loaded in it. */

@@ -24,7 +24,7 @@ export interface Turn {
   readonly mode: MergeMode;
   readonly reading: Reading;
   /** Known to be applied: a ledger whose watermark is below it went back in time. */
-  readonly knownWatermark?: string;
+  readonly knownWatermark?: string | undefined;
 }
 
 /**
@@ -41,8 +41,7 @@ export function refusalOf(
   if (mode !== 'inOrder') return undefined;
   if (knownWatermark !== undefined && isBelow(fence.watermark, knownWatermark))
     throw ledgerWentBack(knownWatermark);
-  if ((fence.watermark !== null && !isBelow(fence.watermark, key)) || fence.stopped)
-    return { outcome: 'late' };
+  if (!isBelow(fence.watermark, key) || fence.stopped) return { outcome: 'late' };
   if (fence.watermark === null) checkBaseline(dataset, reading);
   return undefined;
 }

@@ -16,6 +16,7 @@ const WANTED: WantedRebuild = {
   removes: false,
   agreed: false,
   removesMany: false,
+  removesIncomplete: false,
   request: { who: 'me', reason: 'looks wrong' },
 };
 const WHY = ['--reason', 'looks wrong', '--yes', '--wait'];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import postgres from 'postgres';
 import { inc } from '../../src/datasets/inc.ts';
+import { until } from '../support/faults/bounds.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -54,7 +55,7 @@ describe('a rebuild that removes tickets', function () {
       const verified = await world.client('verify', 'inc');
       assert.deepEqual([verified.status, verified.stderr], [0, '']);
       await listener`notify tidemark, '{"last":true}'`;
-      while (heard.at(-1)?.['last'] !== true) await new Promise(setImmediate);
+      await until(10_000, 'the last notice', () => heard.at(-1)?.['last'] === true);
       const counts = { dataset: 'inc', export_type: 'rebuilt', updated: 0 };
       assert.deepEqual(heard.slice(0, -1), [
         { ...counts, key: full(2), read: 5, inserted: 0, unchanged: 5, removed: 1 },
