@@ -1,55 +1,83 @@
 /**
- * Runs the suite: first all tests but those under faults, then those, in two processes beside each other, each with servers of
- * its own. The scenarios of processes mostly wait for time-outs of Temporal's, and the others compute meanwhile. So do a few
- * other tests, which run behind them.
+ * Runs the suite: builds once, then runs the groups below, two at a time, each in a process and with servers of its own. Most
+ * tests wait for a server or for a time-out rather than compute.
  *
- * `--faults` runs only the latter. All other arguments go to mocha.
+ * What a group says is printed when it has ended; what failed is said once more at the end. `--faults` runs only the groups
+ * under faults. All other arguments go to mocha.
  */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const NETWORK = ['test/faults/network/**/*.test.ts'];
-const PROCESSES = ['test/faults/processes/**/*.test.ts'];
-const WAITING = ['addingADatasetCommands', 'rebuildKills', 'secrets'].map(
-  (name) => `test/integration/${name}.test.ts`,
-);
-const OTHERS = [
-  'test/{fuzz,integration,replay,unit}/**/*.test.ts',
-  ...WAITING.flatMap((file) => ['--ignore', file]),
+/** Waits for time-outs of Temporal's, or for processes, more than it computes. */
+const WAITING = ['addingADatasetCommands', 'rebuildKills', 'secrets'];
+
+/** The longest first. */
+const GROUPS = [
+  { name: 'faults of processes', files: ['test/faults/processes/**/*.test.ts'], faults: true },
+  { name: 'faults of the network', files: ['test/faults/network/**/*.test.ts'], faults: true },
+  {
+    name: 'integration, a to d',
+    files: ['test/integration/[a-d]*.test.ts', ...ignoring(WAITING)],
+  },
+  {
+    name: 'integration, e to z',
+    files: ['test/integration/[e-z]*.test.ts', ...ignoring(WAITING)],
+  },
+  { name: 'integration, what waits', files: WAITING.map((name) => `test/integration/${name}.test.ts`) },
+  { name: 'fuzz, replay and units', files: ['test/{fuzz,replay,unit}/**/*.test.ts'] },
 ];
+const AT_ONCE = 2;
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 const mocha = fileURLToPath(new URL('../node_modules/mocha/bin/mocha.js', import.meta.url));
 const given = process.argv.slice(2);
 const args = given.filter((arg) => arg !== '--faults');
+const waiting = given.includes('--faults') ? GROUPS.filter(({ faults }) => faults) : [...GROUPS];
 
-/** @returns whether all of them passed */
-async function beside([first, ...others]) {
-  const running = [run(first, 'inherit'), ...others.map((files) => run(files, 'pipe'))];
-  const passed = [];
-  for (const one of running) {
-    const { status, said } = await one;
-    process.stdout.write(said);
-    passed.push(status === 0);
-  }
-  return passed.every(Boolean);
+/** @param {string[]} names of integration tests */
+function ignoring(names) {
+  return names.flatMap((name) => ['--ignore', `test/integration/${name}.test.ts`]);
 }
 
-/** @returns how it ended, and what was written where it is not shown as it comes */
-async function run(files, shown) {
-  const child = spawn(process.execPath, [mocha, ...files, ...args], {
-    cwd,
-    stdio: ['ignore', shown, 'inherit'],
-  });
+/** @returns how it ended, and what it said */
+async function run(command, commandArgs, env = process.env) {
+  const child = spawn(command, commandArgs, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
-  child.stdout?.on('data', (data) => (said += String(data)));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => (said += text));
+  }
   const [status] = await once(child, 'close');
   return { status, said };
 }
 
-const onlyFaults = given.includes('--faults');
-const others = onlyFaults || (await beside([OTHERS]));
-const faults = await beside([NETWORK, onlyFaults ? PROCESSES : [...PROCESSES, ...WAITING]]);
-if (!others || !faults) process.exitCode = 1;
+/** Runs groups until none is left. @returns what failed, in mocha's words */
+async function work() {
+  const failed = [];
+  for (let group = waiting.shift(); group; group = waiting.shift()) {
+    const started = performance.now();
+    const { status, said } = await run(process.execPath, [mocha, ...group.files, ...args], {
+      ...process.env,
+      // The tests' own build has nothing to do.
+      TIDEMARK_BUILT: 'yes',
+    });
+    const seconds = ((performance.now() - started) / 1000).toFixed(0);
+    process.stdout.write(`\n${group.name}: ${status === 0 ? 'passed' : 'FAILED'} in ${seconds} s\n${said}`);
+    if (status === 0) continue;
+    const summary = said.search(/^ {2}\d+ passing/m);
+    failed.push(`${group.name} (status ${status}):\n${said.slice(summary === -1 ? -4000 : summary)}`);
+  }
+  return failed;
+}
+
+const build = await run('npm', ['run', '--silent', 'build']);
+if (build.status !== 0) {
+  process.stdout.write(`the build failed:\n${build.said}`);
+  process.exit(1);
+}
+const failed = (await Promise.all(Array.from({ length: AT_ONCE }, work))).flat();
+if (failed.length > 0) {
+  process.stdout.write(`\nFAILED: ${failed.join('\n')}`);
+  process.exitCode = 1;
+}

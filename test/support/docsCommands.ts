@@ -67,6 +67,7 @@ export const ELSEWHERE: Readonly<Record<string, string>> = {
   'TEMPORAL_DEPLOYMENT_NAME=tidemark ': 'test/integration/versions.test.ts',
   'source <(tidemark completion zsh)': 'needs zsh; test/integration/completion.test.ts',
   './secrets.sh': 'test/unit/deployment.test.ts',
+  'psql "$DATABASE_URL" -c "create role ': 'a role of the whole server; test/integration/roles.test.ts',
   'cd temporal-docker': 'for Docker, below',
   'docker ': 'needs a Docker engine; test/unit/deployment.test.ts and test/integration/deployment.test.ts',
   'sudo systemctl ': 'needs systemd as root; test/unit/deployment.test.ts',
