@@ -26,7 +26,7 @@ export interface DatasetWatch {
   readonly vanished: number;
   /** Rows rejected in those files. */
   readonly rejected: number;
-  /** The newest baseline, where the exporter cut it short; deltas that it cut short within a day. */
+  /** A baseline that the exporter cut short, deltas that it cut short within a day; none that something has made up for. */
   readonly truncated: readonly { readonly key: string; readonly exportType: 'baseline' | 'delta' }[];
   readonly archiveDebt: number;
   /** Since the oldest of these was applied. */

@@ -44,14 +44,11 @@ left join lateral (
   select coalesce(jsonb_agg(jsonb_build_object('key', c.source_key, 'exportType', c.export_type)
     order by c.id desc), '[]') as truncated
   from (
-    select m.id, m.source_key, m.export_type
-    from tickets.import_meta m
-    where m.dataset = d.dataset and m.metadata @> '{"truncated": true}' and (
-      (m.export_type = 'delta' and m.imported_at > clock_timestamp() - interval '1 day')
-      or m.id = (select max(b.id) from tickets.import_meta b
-        where b.dataset = d.dataset and b.export_type = 'baseline')
-    )
-    order by m.id desc limit 100
+    select x.id, x.source_key, x.export_type
+    from tickets.truncated_exports x
+    where x.dataset = d.dataset
+      and (x.export_type = 'baseline' or x.imported_at > clock_timestamp() - interval '1 day')
+    order by x.id desc limit 100
   ) c
 ) t on true
 left join lateral (
