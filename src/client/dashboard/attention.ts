@@ -178,15 +178,17 @@ function isUnderWay(importedAt: Date | undefined, now: number): boolean {
   return importedAt !== undefined && now - importedAt.getTime() < 2 * 60_000;
 }
 
-function truncation({ ledger }: DatasetView): readonly Concern[] {
+function truncation({ dataset, ledger }: DatasetView): readonly Concern[] {
   if (ledger.value?.status?.truncated !== true) return [];
   const at = ledger.value.deeds.filter(({ truncated }) => truncated).map(({ key }) => nameOf(key));
   return [
     {
       level: 'warn',
       title: 'the export was cut short',
-      advice: `The exporter stopped early and said so; rows are missing until it exports them again.`,
+      advice:
+        'The exporter stopped early and said so; rows are missing until it exports them again. All such files:',
       keys: at.slice(0, MAX_SHOWN),
+      command: `tidemark files ${dataset.name} --truncated`,
     },
   ];
 }
