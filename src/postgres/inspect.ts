@@ -140,7 +140,7 @@ export function needsOf(datasets: readonly Dataset[]): readonly Need[] {
     {
       table: 'dataset_state',
       privilege: 'update',
-      columns: ['enabled', 'archives', 'last_checked_at', 'last_listing'],
+      columns: ['enabled', 'enabled_since', 'archives', 'last_checked_at', 'last_listing'],
     },
     { table: 'import_failures', privilege: 'select' },
     { table: 'import_failures', privilege: 'insert' },

@@ -9,7 +9,8 @@ export function readWatch(db: Queryable, datasets: readonly string[]): Promise<D
 }
 
 const WATCH = `
-select d.dataset, d.enabled, d.freshness_seconds as freshness, d.rows::float8 as rows,
+select d.dataset, d.enabled, extract(epoch from clock_timestamp() - s.enabled_since)::float8 as "enabledFor",
+  d.freshness_seconds as freshness, d.rows::float8 as rows,
   greatest(d.last_checked_at, d.last_applied_at) as "checkedAt",
   extract(epoch from clock_timestamp() - greatest(d.last_checked_at, d.last_applied_at))::float8 as "checkAge",
   d.pending_total::float8 as pending,

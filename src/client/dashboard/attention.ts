@@ -30,6 +30,7 @@ export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
   return [
     ...refusals(view),
     ...silence(view, now, unchecked),
+    ...(unchecked ? [] : unfed(view, now)),
     ...listed(view),
     ...(unchecked ? [unattended(view, now)] : []),
     ...unarchived(view, now),
@@ -153,6 +154,23 @@ function silence(
         : 'Mend what else is said here. Where that is nothing, a load is slow; this follows it:',
       keys: [],
       ...(!silent && { command: `tidemark start ${dataset.name} --wait` }),
+    },
+  ];
+}
+
+/** Runs look, and no file was ever applied. */
+function unfed({ dataset, ledger }: DatasetView, now: number): readonly Concern[] {
+  const status = ledger.value?.status;
+  if (!dataset.enabled || !status || status.freshnessSeconds !== null) return [];
+  const age = status.enabledSeconds + agedBy(ledger, now);
+  if (age <= ALERT_LIMITS.silentAfter) return [];
+  return [
+    {
+      level: 'warn',
+      title: `no file was ever applied, for ${ago(age)}`,
+      advice: 'Runs look. See that the exporter writes, and under which names; this lists what is there:',
+      keys: [],
+      command: `tidemark plan ${dataset.name}`,
     },
   ];
 }

@@ -1,4 +1,8 @@
--- What the exporter cut short is reported until something makes up for it, and no longer.
+-- Who is told: of a dataset that never gets a file, and of what the exporter cut short until something makes up for it.
+
+-- When the dataset was switched on, as the worker tells it that started then.
+alter table tickets.dataset_state add column enabled_since timestamptz not null default clock_timestamp();
+grant update (enabled_since) on tickets.dataset_state to tidemark_worker;
 
 create index import_meta_truncated on tickets.import_meta (dataset, id desc)
   where export_type in ('baseline', 'delta') and metadata @> '{"truncated": true}';
