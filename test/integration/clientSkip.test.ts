@@ -169,11 +169,23 @@ describe('tidemark skip', function () {
     assert.deepEqual(await world.keys(), [aside(1)]);
   });
 
-  it('other bytes under the same name are a new file', async () => {
-    await world.put(fileName(1), POISON);
+  it('other bytes under the same name are a new file: a skip is taken back with a blank line at the end', async () => {
+    const body = incFile([{ ticket_id: 'A' }]);
+    await world.put(fileName(1), body);
     await skip(full(1));
-    await world.put(fileName(1), incFile([{ ticket_id: 'A' }]));
+    await world.put(fileName(1), body);
+    assert.equal((await world.run()).applied, 0);
+    assert.deepEqual(await world.keys(), [aside(1)]);
+    await world.put(fileName(1), `${body}\n`);
     assert.equal((await world.run()).applied, 1);
+    assert.deepEqual(
+      (await world.ledger()).map(({ type, read, rejected }) => [type, read, rejected]),
+      [
+        ['skipped', 0, 0],
+        ['baseline', 1, 0],
+      ],
+    );
+    assert.ok((await world.keys()).includes(aside(1)));
   });
 
   it('refuses what is applied, whether it lies there, was uploaded again or is archived', async () => {
