@@ -20,13 +20,15 @@ export function addFiles(program: Command): void {
     .description('Shows the newest rows of the ledger, and what is listed and not applied.')
     .argument('<dataset>')
     .option('--limit <n>', 'ledger rows to show', positive, DEFAULT_LIMIT)
+    .option('--truncated', 'only files that the exporter cut short; the bucket is not listed')
     .option('--json', 'print one JSON document')
     .addHelpText('after', '\nExample:\n  $ tidemark files inc --limit 5')
-    .action((name: string, options: { limit: number; json?: boolean }) =>
+    .action((name: string, options: { limit: number; truncated?: boolean; json?: boolean }) =>
       withServers(async (servers) => {
         const dataset = datasetNamed(name);
-        const { deeds, total } = await readDeeds(servers.db, { dataset: name, limit: options.limit });
-        const notApplied = await unapplied(servers, dataset);
+        const which = options.truncated === true ? 'truncated' : 'all';
+        const { deeds, total } = await readDeeds(servers.db, { dataset: name, limit: options.limit, which });
+        const notApplied = which === 'all' ? await unapplied(servers, dataset) : [];
         if (options.json === true) printJson({ dataset: name, deeds, deedsTotal: total, notApplied });
         else printFiles(dataset, deeds, total, notApplied);
       }),
@@ -67,7 +69,7 @@ function printFiles(
       ],
       deeds.map((deed) => [
         printable(deed.key.slice(deed.key.lastIndexOf('/') + 1)),
-        deed.exportType,
+        deed.exportType + (deed.truncated ? ', truncated' : ''),
         ...[deed.read, deed.inserted, deed.updated, deed.unchanged].map(count),
         count(deed.alarm + deed.sentinel),
         count(deed.rejected),

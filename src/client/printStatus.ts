@@ -35,7 +35,11 @@ export function printStatus(
       );
     }
     if (report.rebuild !== null) line('rebuild', rebuilding(report));
-    if (report.truncated) line('truncated', styled('yellow', 'the exporter cut short what was applied last'));
+    if (report.truncated)
+      line(
+        'truncated',
+        styled('yellow', `the exporter cut a file short: tidemark files ${report.dataset} --truncated`),
+      );
   });
   if (off.length === 0) return;
   if (reports.length > 0) print();

@@ -11,9 +11,9 @@ import type { ObjectPage } from '../s3/objectStore.ts';
 import { changeFileKey } from './changeFileKey.ts';
 import { actsForAReason, confirm, reasonOf, type ActOptions } from './confirm.ts';
 import { datasetNamed } from './datasetNamed.ts';
-import { Problem } from './problem.ts';
+import { describeProblem, Problem } from './problem.ts';
 import { withServers, type Servers } from './servers.ts';
-import { print, printable, printJson } from './terminal.ts';
+import { counted, note, print, printable, printJson } from './terminal.ts';
 import { whoActs } from './whoActs.ts';
 
 /** `skip` */
@@ -39,9 +39,10 @@ export function addSkip(program: Command): void {
         const dataset = datasetNamed(name);
         const reason = reasonOf(options);
         const key = changeFileKey(dataset, text);
-        const what = `${printable(key)}: the content that lies there will be left out for good.`;
-        await confirm({ what, yes: options.yes, unattended: 'goOn' });
-        const done = await skip(servers, dataset, key, reason);
+        const seen = await lookAt(servers, dataset, key);
+        const due = decide({ ...seen, dataset, key, facts: await factsOf(servers.db, dataset, key) });
+        if (due.record) await confirm({ what: question(key, seen), yes: options.yes, unattended: 'goOn' });
+        const done = await skip(servers, dataset, key, { reason, seen });
         if (options.json === true) printJson({ dataset: name, key, ...done });
         else printSkipped(key, done);
       }),
@@ -52,19 +53,54 @@ export function addSkip(program: Command): void {
 interface Skipped {
   /** False where it was recorded before. */
   readonly recorded: boolean;
-  readonly object: 'moved' | 'already' | 'missing' | 'gone' | 'left';
+  readonly object: 'moved' | 'already' | 'missing' | 'gone' | 'left' | 'owed';
   /** Where the object lies. */
   readonly skippedTo?: ObjectKey;
 }
 
-async function skip(servers: Servers, dataset: Dataset, key: ObjectKey, reason: string): Promise<Skipped> {
+/** What lies under the key before anybody is asked. */
+interface Sight {
+  /** A listing of this key alone. */
+  readonly page: Listed;
+  /** Whether it is an object that was uploaded again, under another ETag, and has the bytes that were applied. */
+  readonly same: boolean;
+}
+
+async function lookAt(servers: Servers, dataset: Dataset, key: ObjectKey): Promise<Sight> {
+  const page = await listKey(servers, key);
+  return { page, same: await hasAppliedBytes(servers, dataset, key, page) };
+}
+
+async function listKey({ store }: Servers, key: ObjectKey): Promise<Listed> {
   // The key itself is the first of all that begin with it.
-  const listed = await servers.store().listPage({ prefix: key, limit: 1 });
-  const page = { ...listed, objects: listed.objects.filter((object) => object.key === key) };
-  const same = await hasAppliedBytes(servers, dataset, key, page);
+  const listed = await store().listPage({ prefix: key, limit: 1 });
+  return { ...listed, objects: listed.objects.filter((object) => object.key === key) };
+}
+
+function question(key: ObjectKey, { page: { objects } }: Sight): string {
+  const [object] = objects;
+  if (!object) return `${printable(key)} is gone: its loss will be accepted.`;
+  const content = `${counted(object.size, 'byte')}, ETag ${printable(object.etag)}`;
+  return `${printable(key)}: the content that lies there, ${content}, will be left out for good.`;
+}
+
+/** @throws Problem where other content lies there than was seen, and asked about: nothing was done */
+async function skip(
+  servers: Servers,
+  dataset: Dataset,
+  key: ObjectKey,
+  { reason, seen }: { readonly reason: string; readonly seen: Sight },
+): Promise<Skipped> {
+  const page = await listKey(servers, key);
+  if (page.objects[0]?.etag !== seen.page.objects[0]?.etag) {
+    throw new Problem(
+      `${key} has other content now than you were asked about, or is gone: nothing was done. See it: tidemark status ${dataset.name}`,
+    );
+  }
   const { record, etag } = await servers.db.transaction(async (tx) => {
     await lockDataset(tx, dataset.name);
-    const decision = decide({ dataset, key, page, same, facts: await factsOf(tx, dataset, key) });
+    const facts = await factsOf(tx, dataset, key);
+    const decision = decide({ dataset, key, page, same: seen.same, facts });
     if (decision.record) {
       await recordSkip(tx, { dataset: dataset.name, key, etag: decision.etag, reason, who: whoActs() });
     }
@@ -80,6 +116,7 @@ function printSkipped(key: ObjectKey, { recorded, object, skippedTo }: Skipped):
   if (skippedTo !== undefined)
     print(`${object === 'moved' ? 'moved to' : 'lies in'} ${printable(skippedTo)}`);
   else if (object === 'left') print('left where it is: a shadow touches no object');
+  else if (object === 'owed') print('not moved: the next run moves it');
   else if (object === 'missing' || recorded) print('the object is gone: nothing to move');
   else print('nothing is left to do');
 }
@@ -107,12 +144,9 @@ async function hasAppliedBytes(
 
 type Listed = Pick<ObjectPage, 'objects' | 'serverTime'>;
 
-interface DecideInput {
+interface DecideInput extends Sight {
   readonly dataset: Dataset;
   readonly key: ObjectKey;
-  /** A listing of this key alone. */
-  readonly page: Listed;
-  readonly same: boolean;
   readonly facts: PageFacts;
 }
 
@@ -153,23 +187,25 @@ function decideGone(dataset: Dataset, key: ObjectKey, facts: PageFacts): Decisio
   throw new Problem(`${key} is neither listed nor refused. See what is: tidemark files ${dataset.name}`);
 }
 
+/** Moves what is skipped. What cannot be moved now the next run moves: said, and no failure. */
 async function moveAside(
   servers: Servers,
   dataset: Dataset,
   key: ObjectKey,
   etag: string,
 ): Promise<Pick<Skipped, 'object' | 'skippedTo'>> {
-  const moved = await servers.store().move({ from: key, to: skippedKey(dataset, key), etag });
-  switch (moved.outcome) {
-    case 'moved':
-    case 'already':
+  try {
+    const moved = await servers.store().move({ from: key, to: skippedKey(dataset, key), etag });
+    if (moved.outcome === 'missing') return { object: 'missing' };
+    if (moved.outcome !== 'changed') {
       await markMoved(servers.db, { dataset: dataset.name, keys: [key], to: 'skipped' });
       return { object: moved.outcome, skippedTo: moved.key };
-    case 'missing':
-      return { object: 'missing' };
-    case 'changed':
-      throw new Problem(
-        `${key} has other content since a moment ago: that one is not skipped. See it: tidemark status ${dataset.name}`,
-      );
+    }
+  } catch (error) {
+    note(`tidemark: recorded, and not moved: ${describeProblem(error, servers.config)}`);
+    return { object: 'owed' };
   }
+  throw new Problem(
+    `${key}: the skip is recorded, and other content lies there since a moment ago: that one is not skipped. See it: tidemark status ${dataset.name}`,
+  );
 }

@@ -22,6 +22,7 @@ const OWN_TABLES = [
   'import_meta',
   'dataset_state',
   'dataset_status',
+  'truncated_exports',
   'import_failures',
   'import_rejects',
   'schema_migrations',

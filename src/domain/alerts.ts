@@ -6,6 +6,8 @@ import type { KeyList } from './listing.ts';
 export interface DatasetWatch {
   readonly dataset: string;
   readonly enabled: boolean;
+  /** Since it was switched on, where it is. */
+  readonly enabledFor: number;
   /** Since the export of the newest applied file started; `null` before the first. */
   readonly freshness: number | null;
   /** Since the last listing, or the last file that was applied: a long run lists and then applies; `null` before the first. */
@@ -26,7 +28,7 @@ export interface DatasetWatch {
   readonly vanished: number;
   /** Rows rejected in those files. */
   readonly rejected: number;
-  /** The newest baseline, where the exporter cut it short; deltas that it cut short within a day. */
+  /** A baseline that the exporter cut short, deltas that it cut short within a day; none that something has made up for. */
   readonly truncated: readonly { readonly key: string; readonly exportType: 'baseline' | 'delta' }[];
   readonly archiveDebt: number;
   /** Since the oldest of these was applied. */
@@ -47,6 +49,7 @@ export type AlertEvent =
   | 'no_check'
   | 'exporter_silent'
   | 'stale'
+  | 'no_first_file'
   | 'file_failed'
   | 'file_vanished'
   | 'file_late'
@@ -59,7 +62,9 @@ export type AlertEvent =
 export interface AlertLimits {
   /** Times of the schedule that passed without a check. */
   readonly missedChecks: number;
-  /** Nothing new for so long is the exporter's silence; twice that is stale data, whatever the reason. Seconds. */
+  /**
+   * Nothing new for so long, or nothing ever, is the exporter's silence; twice that is stale data, whatever the reason. Seconds.
+   */
   readonly silentAfter: number;
   /** An applied file that is not archived for so long. Seconds. */
   readonly archiveAfter: number;
@@ -97,6 +102,7 @@ export function conditionsOf(
 ): readonly Condition[] {
   const { enabled, freshness, refused, truncated, archiveDebtAge } = watch;
   const age = enabled ? (freshness ?? 0) : 0;
+  const unfed = enabled && freshness === null ? watch.enabledFor : 0;
   const checking = missedChecks < limits.missedChecks;
   const idle = watch.pending === 0 && watch.failed + watch.vanished === 0;
   const vanished = refused.filter(({ kind }) => kind === 'FileVanished');
@@ -105,6 +111,7 @@ export function conditionsOf(
     state('no_check', enabled && !checking, missedChecks),
     state('exporter_silent', checking && idle && age > limits.silentAfter, age),
     state('stale', age > 2 * limits.silentAfter, age),
+    state('no_first_file', checking && unfed > limits.silentAfter, unfed),
     files('file_failed', failed.map(refusal), { total: watch.failed }),
     files('file_vanished', vanished.map(refusal), { total: watch.vanished }),
     listed('file_late', watch.late, watch.listed),

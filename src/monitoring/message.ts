@@ -26,6 +26,8 @@ const WORDS: Record<AlertEvent, (condition: Condition) => string> = {
     `no check for ${value} times of the schedule or more; look at schedule, worker, Temporal and S3`,
   exporter_silent: ({ value }) => `checked, but nothing new for ${minutes(value)}; look at the exporter`,
   stale: ({ value }) => `the newest applied file is ${minutes(value)} old`,
+  no_first_file: ({ value }) =>
+    `switched on and checked, but no file was applied for ${minutes(value)}; look at the exporter, its prefix and names`,
   file_failed: () => 'a file was refused, and the dataset stops there; mend it, or tidemark skip',
   file_vanished: () =>
     'a file is gone that was not applied, and the dataset stops there; put it back, or tidemark skip',

@@ -85,7 +85,7 @@ function stateGauges(registry: Registry) {
       rejected: of('rejected_rows', 'Rejected rows of refused files that nobody has dealt with.'),
       truncated: of(
         'truncated_files',
-        'Exports that were cut short: the newest baseline, deltas of the last day.',
+        'Exports that were cut short, and nothing has made up for: the baseline, deltas of the last day.',
         'export_type',
       ),
       archiveDebt: of('archive_debt_files', 'Applied files that are not archived.'),

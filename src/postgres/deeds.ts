@@ -20,26 +20,29 @@ export const DEED_COLUMNS = `source_key as key, export_type as "exportType", row
 
 /** A row of the ledger. */
 export interface Deed extends LedgerDeed {
+  /** Whether the exporter cut the file short. */
+  readonly truncated: boolean;
   /** Why, where somebody gave a reason. */
   readonly reason: string | null;
   readonly who: string | null;
 }
 
-/** The newest deeds, newest first, and how many there are in all. */
+/** The newest deeds, newest first, and how many there are in all: every one, or of files that were cut short. */
 export async function readDeeds(
   db: Queryable,
-  input: { readonly dataset: string; readonly limit: number },
+  input: { readonly dataset: string; readonly limit: number; readonly which: 'all' | 'truncated' },
 ): Promise<{ readonly deeds: readonly Deed[]; readonly total: number }> {
+  const those = `from tickets.import_meta where dataset = $1
+    ${input.which === 'truncated' ? `and metadata @> '{"truncated": true}'` : ''}`;
   const deeds = await db.query<Deed>(
-    `select ${DEED_COLUMNS}, metadata ->> 'reason' as reason,
-       metadata ->> 'who' as who
-     from tickets.import_meta where dataset = $1 order by id desc limit $2`,
+    `select ${DEED_COLUMNS}, coalesce((metadata ->> 'truncated')::boolean, false) as truncated,
+       metadata ->> 'reason' as reason, metadata ->> 'who' as who
+     ${those} order by id desc limit $2`,
     [input.dataset, input.limit],
   );
-  const [row] = await db.query<{ total: number }>(
-    `select count(*)::float8 as total from tickets.import_meta where dataset = $1`,
-    [input.dataset],
-  );
+  const [row] = await db.query<{ total: number }>(`select count(*)::float8 as total ${those}`, [
+    input.dataset,
+  ]);
   return { deeds, total: row?.total ?? 0 };
 }
 

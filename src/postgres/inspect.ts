@@ -140,7 +140,7 @@ export function needsOf(datasets: readonly Dataset[]): readonly Need[] {
     {
       table: 'dataset_state',
       privilege: 'update',
-      columns: ['enabled', 'archives', 'last_checked_at', 'last_listing'],
+      columns: ['enabled', 'enabled_since', 'archives', 'last_checked_at', 'last_listing'],
     },
     { table: 'import_failures', privilege: 'select' },
     { table: 'import_failures', privilege: 'insert' },
@@ -152,6 +152,7 @@ export function needsOf(datasets: readonly Dataset[]): readonly Need[] {
     { table: 'import_rejects', privilege: 'select' },
     { table: 'import_rejects', privilege: 'insert' },
     { table: 'dataset_status', privilege: 'select' },
+    { table: 'truncated_exports', privilege: 'select' },
     { table: 'alerts', privilege: 'select' },
     { table: 'alerts', privilege: 'insert' },
     { table: 'webhook_messages', privilege: 'select' },

@@ -225,12 +225,17 @@ export async function noteListing(
        select dataset from tickets.dataset_state where dataset = $1 for no key update skip locked
      )
      update tickets.dataset_state s
-     set enabled = $2, archives = $3, last_checked_at = clock_timestamp(),
+     set enabled = $2, archives = $3, last_checked_at = clock_timestamp(), enabled_since = ${enabledSince('$2')},
        last_listing = $4::jsonb || jsonb_build_object(
          'began_at', case when $5 then to_jsonb(clock_timestamp()) else s.last_listing -> 'began_at' end)
      from free where s.dataset = free.dataset`,
     [input.dataset, input.enabled, input.archives, JSON.stringify(input.listing), input.isFirstPage],
   );
+}
+
+/** When the dataset of a row `s` was switched on, where it is to be as `enabled` says, as SQL. */
+function enabledSince(enabled: string): string {
+  return `case when ${enabled} and not s.enabled then clock_timestamp() else s.enabled_since end`;
 }
 
 /**
@@ -258,7 +263,8 @@ export async function noteSettings(
        select s.dataset from tickets.dataset_state s join due using (dataset) for no key update of s skip locked
      ),
      noted as (
-       update tickets.dataset_state s set enabled = d.enabled, archives = d.archives
+       update tickets.dataset_state s set enabled = d.enabled, archives = d.archives,
+         enabled_since = ${enabledSince('d.enabled')}
        from free join due d using (dataset) where s.dataset = free.dataset
        returning s.dataset
      )

@@ -8,6 +8,8 @@ export interface DatasetStatus {
   readonly lastAppliedAt: Date | null;
   readonly lastCheckedAt: Date | null;
   readonly freshnessSeconds: number | null;
+  /** Since the dataset was switched on, where it is. */
+  readonly enabledSeconds: number;
   readonly rows: number;
   readonly archiveDebt: number;
   readonly truncated: boolean;
@@ -23,6 +25,8 @@ export async function readDatasetStatus(db: Queryable, dataset: string): Promise
     `select watermark, last_applied_at as "lastAppliedAt", last_checked_at as "lastCheckedAt",
        freshness_seconds as "freshnessSeconds", rows::float8 as rows, archive_debt::float8 as "archiveDebt", truncated,
        looks_like_baseline as "looksLikeBaseline",
+       (select extract(epoch from clock_timestamp() - s.enabled_since)::float8 from tickets.dataset_state s
+        where s.dataset = $1) as "enabledSeconds",
        (select state from tickets.rebuilds r where r.dataset = $1 and ended_at is null
         order by id desc limit 1) as rebuild
      from tickets.dataset_status where dataset = $1`,

@@ -9,7 +9,8 @@ export function readWatch(db: Queryable, datasets: readonly string[]): Promise<D
 }
 
 const WATCH = `
-select d.dataset, d.enabled, d.freshness_seconds as freshness, d.rows::float8 as rows,
+select d.dataset, d.enabled, extract(epoch from clock_timestamp() - s.enabled_since)::float8 as "enabledFor",
+  d.freshness_seconds as freshness, d.rows::float8 as rows,
   greatest(d.last_checked_at, d.last_applied_at) as "checkedAt",
   extract(epoch from clock_timestamp() - greatest(d.last_checked_at, d.last_applied_at))::float8 as "checkAge",
   d.pending_total::float8 as pending,
@@ -44,14 +45,11 @@ left join lateral (
   select coalesce(jsonb_agg(jsonb_build_object('key', c.source_key, 'exportType', c.export_type)
     order by c.id desc), '[]') as truncated
   from (
-    select m.id, m.source_key, m.export_type
-    from tickets.import_meta m
-    where m.dataset = d.dataset and m.metadata @> '{"truncated": true}' and (
-      (m.export_type = 'delta' and m.imported_at > clock_timestamp() - interval '1 day')
-      or m.id = (select max(b.id) from tickets.import_meta b
-        where b.dataset = d.dataset and b.export_type = 'baseline')
-    )
-    order by m.id desc limit 100
+    select x.id, x.source_key, x.export_type
+    from tickets.truncated_exports x
+    where x.dataset = d.dataset
+      and (x.export_type = 'baseline' or x.imported_at > clock_timestamp() - interval '1 day')
+    order by x.id desc limit 100
   ) c
 ) t on true
 left join lateral (

@@ -49,6 +49,23 @@ ignored      0  ${inc.changesPrefix}odd\\u202egnp.csv
     );
   });
 
+  it('files: names those that the exporter cut short', async () => {
+    const cut = { ticket_id: 'EXPORT STOPPED: limit' };
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }]));
+    await world.putAndLoad(fileName(2), incFile([{ ticket_id: 'B' }, cut]));
+    await world.putAndLoad(fileName(3), incFile([{ ticket_id: 'C' }]));
+    const { stdout } = await world.client('files', 'inc', '--truncated');
+    const [, shown, total] = stdout.split('\n');
+    assert.match(shown ?? '', new RegExp(`^${fileName(2)}  delta, truncated +2 `));
+    assert.equal(total, '1 ledger row, 1 shown; times are of Africa/Nairobi');
+    const { stdout: text } = await world.client('files', 'inc', '--json');
+    const { deeds } = JSON.parse(text) as { deeds: { key: string; truncated: boolean }[] };
+    assert.deepEqual(
+      deeds.map(({ key, truncated }) => [key, truncated]),
+      [3, 2, 1].map((n) => [full(n), n === 2]),
+    );
+  });
+
   it('rejects: line, column and reason; the row only with --values, made harmless for a terminal', async () => {
     const row = `A${',x'.repeat(10)}`;
     await world.put(fileName(1), incFile([{ ticket_id: 'A', mttr: 'hushhush' }]));

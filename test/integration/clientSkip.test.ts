@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { hostname, userInfo } from 'node:os';
 import { inc } from '../../src/datasets/inc.ts';
 import { recordSkip } from '../../src/postgres/skip.ts';
 import { fileName, incFile } from '../support/incFile.ts';
+import { onTerminal } from '../support/onTerminal.ts';
+import { createUser, grant } from '../support/s3User.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
 
 const full = (n: number): string => inc.changesPrefix + fileName(n);
@@ -107,14 +108,8 @@ describe('tidemark skip', function () {
     );
   });
 
-  it('--json is one document; on a terminal it asks first', async () => {
+  it('--json is one document', async () => {
     await world.put(fileName(1), POISON);
-    const command = `${process.execPath} --import tsx src/client.ts skip inc ${fileName(1)} --reason r`;
-    const { status } = spawnSync('script', ['-qec', command, '/dev/null'], {
-      env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...world.env },
-      input: 'n\n',
-    });
-    assert.deepEqual([status, await world.ledger()], [3, []]);
     const printed = await world.client('skip', 'inc', full(1), '--reason', 'r', '--yes', '--json');
     assert.deepEqual(JSON.parse(printed.stdout), {
       dataset: 'inc',
@@ -125,11 +120,72 @@ describe('tidemark skip', function () {
     });
   });
 
-  it('other bytes under the same name are a new file', async () => {
+  it('on a terminal it names size and ETag and asks; what is put there meanwhile is not skipped', async () => {
     await world.put(fileName(1), POISON);
+    const etag = await etagOf(full(1));
+    const verb = `skip inc ${fileName(1)}`;
+    const content = `${full(1)}: the content that lies there, ${Buffer.byteLength(POISON)} bytes, ETag ${etag}, will be left out`;
+    const refused = await onTerminal(world, 'n\n', verb);
+    assert.equal(refused.status, 3);
+    assert.ok(refused.said.includes(content), refused.said);
+    const mended = incFile([{ ticket_id: 'A' }]);
+    const { status, said } = await onTerminal(
+      world,
+      async (type) => {
+        await world.put(fileName(1), mended);
+        type('y\n');
+      },
+      verb,
+    );
+    assert.equal(status, 1);
+    assert.match(said, /has other content now than you were asked about, or is gone: nothing was done/);
+    assert.deepEqual(await world.ledger(), []);
+    assert.equal(String(await world.content(full(1))), mended);
+    assert.equal((await onTerminal(world, 'y\n', verb)).status, 0);
+  });
+
+  it('where S3 refuses the move it is recorded all the same, and the next run moves the object', async () => {
+    await world.put(fileName(1), POISON);
+    const user = await createUser(world.shared.stack);
+    const Resource = [`arn:aws:s3:::${world.name}`, `arn:aws:s3:::${world.name}/*`];
+    const Action = ['s3:ListBucket', 's3:GetObject'];
+    await grant(world.s3, world.name, user, [{ Effect: 'Allow', Action, Resource }]);
+    const keys = { AWS_ACCESS_KEY_ID: user.accessKeyId, AWS_SECRET_ACCESS_KEY: user.secretAccessKey };
+    const skipped = (...args: string[]) =>
+      world.command(['dist/client.js', 'skip', 'inc', full(1), '--reason', 'r', ...args], {
+        ...world.env,
+        ...keys,
+      });
+    const { status, stdout, stderr } = await skipped();
+    assert.deepEqual(
+      [status, stdout],
+      [0, `${full(1)}: skip recorded\nnot moved: the next run moves it\n`],
+      stderr,
+    );
+    assert.match(stderr, /^tidemark: recorded, and not moved: S3 at .*AccessDenied.*\n$/);
+    const again = JSON.parse((await skipped('--json')).stdout) as object;
+    assert.deepEqual(again, { dataset: 'inc', key: full(1), recorded: false, object: 'owed' });
+    assert.equal((await world.run()).applied, 0);
+    assert.deepEqual(await world.keys(), [aside(1)]);
+  });
+
+  it('other bytes under the same name are a new file: a skip is taken back with a blank line at the end', async () => {
+    const body = incFile([{ ticket_id: 'A' }]);
+    await world.put(fileName(1), body);
     await skip(full(1));
-    await world.put(fileName(1), incFile([{ ticket_id: 'A' }]));
+    await world.put(fileName(1), body);
+    assert.equal((await world.run()).applied, 0);
+    assert.deepEqual(await world.keys(), [aside(1)]);
+    await world.put(fileName(1), `${body}\n`);
     assert.equal((await world.run()).applied, 1);
+    assert.deepEqual(
+      (await world.ledger()).map(({ type, read, rejected }) => [type, read, rejected]),
+      [
+        ['skipped', 0, 0],
+        ['baseline', 1, 0],
+      ],
+    );
+    assert.ok((await world.keys()).includes(aside(1)));
   });
 
   it('refuses what is applied, whether it lies there, was uploaded again or is archived', async () => {

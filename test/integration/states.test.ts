@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { WorkflowFailedError } from '@temporalio/client';
 import { inc } from '../../src/datasets/inc.ts';
+import { readWatch } from '../../src/postgres/watch.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
 import { readTable } from '../support/tables.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -113,14 +114,59 @@ describe('the states of a file', function () {
     assert.equal((await world.ledger()).length, 1);
   });
 
-  it('a truncated baseline stays reported until the next one, whatever deltas come', async () => {
-    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'EXPORT STOPPED: limit' }, ticket('A')]));
-    await world.putAndLoad(fileName(2), incFile([ticket('B')]));
-    await world.run();
-    const [row] = await world.db.query<{ truncated: boolean }>(
-      `select truncated from tickets.dataset_status where dataset = 'inc'`,
-    );
-    assert.equal(row?.truncated, true);
+  describe('a truncated baseline', () => {
+    const CUT = { ticket_id: 'EXPORT STOPPED: limit' };
+    beforeEach(async () => {
+      await world.putAndLoad(fileName(1), incFile([CUT, ticket('A')]));
+    });
+
+    /** As `status` has it, and as the alert has it. */
+    async function reported(): Promise<readonly unknown[]> {
+      const [row] = await world.db.query<{ truncated: boolean }>(
+        `select truncated from tickets.dataset_status where dataset = 'inc'`,
+      );
+      const [watch] = await readWatch(world.deps.pool, ['inc']);
+      return [row?.truncated, watch?.truncated];
+    }
+    const cut = [true, [{ key: full(1), exportType: 'baseline' }]];
+
+    it('stays reported, whatever deltas come', async () => {
+      await world.putAndLoad(fileName(2), incFile([ticket('B')]));
+      await world.run();
+      assert.deepEqual(await reported(), cut);
+    });
+
+    it('stays reported until it is loaded again, whole', async () => {
+      for (const [rows, expected] of [
+        [[CUT, ticket('A'), ticket('B')], cut],
+        [
+          [ticket('A'), ticket('B'), ticket('C')],
+          [false, []],
+        ],
+      ] as const) {
+        await world.put(fileName(1), incFile([...rows]));
+        const { status, stderr } = await world.client('reload', 'inc', fileName(1), '--reason', 'r', '--yes');
+        assert.deepEqual([status, stderr], [0, '']);
+        assert.deepEqual(await reported(), expected);
+      }
+    });
+
+    it('stays reported until a rebuild from a later file that has all tickets and is whole', async () => {
+      await world.putAndLoad(fileName(2), incFile([CUT, ticket('A'), ticket('B')]));
+      await world.putAndLoad(fileName(3), incFile([ticket('A'), ticket('B'), ticket('C')]));
+      await world.rebuildWork();
+      const rebuild = (...args: string[]) =>
+        world.client('rebuild', 'inc', '--reason', 'r', '--yes', '--wait', ...args);
+      for (const [args, expected] of [
+        [['--from', fileName(2), '--remove', '--remove-incomplete'], true],
+        [['--from', fileName(3), '--remove'], false],
+      ] as const) {
+        const { status, stderr } = await rebuild(...args);
+        assert.deepEqual([status, stderr], [0, ''], args.join(' '));
+        const [truncated, alerts] = await reported();
+        assert.deepEqual([truncated, JSON.stringify(alerts).includes('baseline')], [expected, expected]);
+      }
+    });
   });
 
   it('the ledger is asked by its index, however many deeds it holds', async () => {

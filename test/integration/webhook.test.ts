@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { inc } from '../../src/datasets/inc.ts';
 import { ALERT_LIMITS } from '../../src/domain/alerts.ts';
+import { noteSettings } from '../../src/postgres/ledger.ts';
 import { startAlerting } from '../../src/monitoring/alerting.ts';
 import { DELIVERY } from '../../src/monitoring/deliver.ts';
 import { until } from '../support/faults/bounds.ts';
@@ -190,6 +191,25 @@ describe('the webhook', function () {
     await world.db.query(`update tickets.import_meta set imported_at = imported_at - interval '1 hour'`);
     await until(10_000, 'the run is stuck', () => taken('no_check').length === 1);
     await stop();
+  });
+
+  it('is told of a dataset that is checked and got no file since it was switched on, until the first comes', async () => {
+    await noteSettings(world.deps.pool, [{ ...inc, enabled: false }]);
+    await world.db.query(`update tickets.dataset_state set enabled_since = now() - interval '2 hours'`);
+    await noteSettings(world.deps.pool, [inc]);
+    await world.db.query(`update tickets.dataset_state set last_checked_at = clock_timestamp()`);
+    const key = await refuse(1);
+    alerting();
+    await until(10_000, 'a look', () => taken('file_failed').length === 1);
+    assert.deepEqual(taken('no_first_file'), []);
+    await world.db.query(`update tickets.dataset_state set enabled_since = now() - interval '2 hours'`);
+    await until(10_000, 'firing', () => taken('no_first_file').length === 1);
+    await world.putAndLoad(key, incFile([{ ticket_id: 'A' }]));
+    await until(10_000, 'resolved', () => taken('no_first_file').length === 2);
+    assert.deepEqual(
+      taken('no_first_file').map(({ status }) => status),
+      ['firing', 'resolved'],
+    );
   });
 
   it('is told of each event of a dataset', async () => {

@@ -1,15 +1,16 @@
-/** The verb `rebuild` as a person types it. */
+/** A verb that acts, as a person types it. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { World } from './world.ts';
 
-/** Types `rebuild inc` on a terminal of its own, and an answer, or does something else once it is asked. */
+/** Types a verb, by default `rebuild inc`, on a terminal of its own, and an answer, or does something else once it is asked. */
 export async function onTerminal(
   world: World,
   answer: string | ((type: (text: string) => void) => Promise<unknown>),
+  verb = 'rebuild inc',
 ): Promise<{ readonly status: number | null; readonly said: string }> {
-  const command = `${process.execPath} --import tsx src/client.ts rebuild inc --reason because`;
+  const command = `${process.execPath} --import tsx src/client.ts ${verb} --reason because`;
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...world.env },
     stdio: ['pipe', 'pipe', 'inherit'],

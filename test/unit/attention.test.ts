@@ -22,6 +22,7 @@ function view(input: {
     lastAppliedAt: new Date(NOW - 30 * MINUTE),
     lastCheckedAt: new Date(NOW - MINUTE),
     freshnessSeconds: 1_800,
+    enabledSeconds: hours(99),
     rows: 1,
     archiveDebt: 0,
     truncated: false,
@@ -92,6 +93,16 @@ describe('what needs a person, on the page', () => {
       'an exporter that has been silent for an hour',
       view({ status: { freshnessSeconds: hours(1.5) } }),
       'warn: the newest applied export is 90 min old',
+    ],
+    [
+      'a dataset that is looked at, and got no file within an hour',
+      view({ status: { watermark: null, freshnessSeconds: null, enabledSeconds: hours(1.5) } }),
+      'warn: no file was ever applied, for 90 min',
+    ],
+    [
+      'a dataset that was switched on half an hour ago',
+      view({ status: { watermark: null, freshnessSeconds: null, enabledSeconds: hours(0.5) } }),
+      undefined,
     ],
     [
       'files that wait for an hour, within which they may well be loaded',

@@ -30,6 +30,7 @@ export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
   return [
     ...refusals(view),
     ...silence(view, now, unchecked),
+    ...(unchecked ? [] : unfed(view, now)),
     ...listed(view),
     ...(unchecked ? [unattended(view, now)] : []),
     ...unarchived(view, now),
@@ -157,6 +158,23 @@ function silence(
   ];
 }
 
+/** Runs look, and no file was ever applied. */
+function unfed({ dataset, ledger }: DatasetView, now: number): readonly Concern[] {
+  const status = ledger.value?.status;
+  if (!dataset.enabled || !status || status.freshnessSeconds !== null) return [];
+  const age = status.enabledSeconds + agedBy(ledger, now);
+  if (age <= ALERT_LIMITS.silentAfter) return [];
+  return [
+    {
+      level: 'warn',
+      title: `no file was ever applied, for ${ago(age)}`,
+      advice: 'Runs look. See that the exporter writes, and under which names; this lists what is there:',
+      keys: [],
+      command: `tidemark plan ${dataset.name}`,
+    },
+  ];
+}
+
 /** What is left to do is not done. */
 function unarchived({ dataset, ledger }: DatasetView, now: number): readonly Concern[] {
   const debt = ledger.value?.status?.archiveDebt ?? 0;
@@ -178,15 +196,17 @@ function isUnderWay(importedAt: Date | undefined, now: number): boolean {
   return importedAt !== undefined && now - importedAt.getTime() < 2 * 60_000;
 }
 
-function truncation({ ledger }: DatasetView): readonly Concern[] {
+function truncation({ dataset, ledger }: DatasetView): readonly Concern[] {
   if (ledger.value?.status?.truncated !== true) return [];
   const at = ledger.value.deeds.filter(({ truncated }) => truncated).map(({ key }) => nameOf(key));
   return [
     {
       level: 'warn',
       title: 'the export was cut short',
-      advice: `The exporter stopped early and said so; rows are missing until it exports them again.`,
+      advice:
+        'The exporter stopped early and said so; rows are missing until it exports them again. All such files:',
       keys: at.slice(0, MAX_SHOWN),
+      command: `tidemark files ${dataset.name} --truncated`,
     },
   ];
 }
