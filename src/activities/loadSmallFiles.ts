@@ -1,5 +1,6 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
+import { BEGIN_MS } from '../domain/slots.ts';
 import { applyStaged } from '../postgres/apply.ts';
 import { loadedKeys } from '../postgres/ledger.ts';
 import type { Session } from '../postgres/pool.ts';
@@ -10,11 +11,9 @@ import type { ZoneHistory } from '../rows/zone.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileResult, LoadSmallFilesInput, LoadSmallFilesResult } from './interface.ts';
+import { leash } from './leash.ts';
 import { remembering } from './loadFile.ts';
 import { refuse } from './loadJob.ts';
-
-/** No further file is begun after this; the local activity's own bound is well above. */
-const TIME_BUDGET_MS = 3_000;
 
 /** Objects read ahead while one is applied; each is at most `SMALL_FILE_BYTES`, and its rows at most `MAX_ROW_BYTES`. */
 const READ_AHEAD = 4;
@@ -36,18 +35,19 @@ export async function loadSmallFiles(
 ): Promise<LoadSmallFilesResult> {
   const dataset = findDataset(deps.datasets, input.dataset);
   const results: LoadFileResult[] = [];
-  const deadline = Date.now() + TIME_BUDGET_MS;
+  const deadline = Date.now() + BEGIN_MS;
   const { provenance } = attempt;
   let knownWatermark = input.watermark;
+  const time = leash(attempt.signal, input.withinMs);
   try {
-    return await deps.pool.withSession(attempt.signal, async (session) => {
+    return await deps.pool.withSession(time.signal, async (session) => {
       const zone = await session.zone();
       const ahead = new ReadAhead({
         store: deps.store,
         dataset,
         zone,
         files: input.files,
-        signal: attempt.signal,
+        signal: time.signal,
       });
       const keys = input.files.map(({ key }) => key);
       const loaded = await loadedKeys(session, dataset.name, keys);
@@ -77,6 +77,8 @@ export async function loadSmallFiles(
     });
   } catch (error) {
     return endOf(error, results, attempt);
+  } finally {
+    time.release();
   }
 }
 

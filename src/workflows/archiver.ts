@@ -1,6 +1,7 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/interface.ts';
-import { archiving, brisk, local } from './activityCalls.ts';
+import { LARGE_FILE_BYTES, SLOT_MS } from '../domain/slots.ts';
+import { archiving, local } from './activityCalls.ts';
 import { LOCAL_BATCH, MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
 
@@ -36,14 +37,24 @@ export class Archiver {
       this.#run.notMoved(files.map((file) => file.key));
       return;
     }
+    const { dataset } = this.#run;
+    let slot: Moving['slot'] = files.some(({ size }) => size >= LARGE_FILE_BYTES) ? 'large' : 'ordinary';
+    let left = files;
     try {
-      this.#run.moved(await moveFiles(this.#run.dataset, files));
+      while (left.length > 0) {
+        const result = await moveFiles({ dataset, files: left, slot });
+        this.#run.moved(result);
+        const later = new Set(result.later);
+        // An ordinary slot is given back after a few seconds. Where they do for nothing, they are not tried again.
+        if (later.size === left.length) slot = 'large';
+        left = left.filter(({ key }) => later.has(key));
+      }
     } catch (error) {
       // A cancelled run leaves the files for the next one.
       if (isCancellation(error)) return;
       // One file that is refused is no fault of the store's.
       this.#gaveUp = !isFinal(error);
-      this.#run.notMoved(files.map((file) => file.key));
+      this.#run.notMoved(left.map((file) => file.key));
     }
   }
 }
@@ -53,7 +64,16 @@ function isFinal(error: unknown): boolean {
   return cause instanceof ApplicationFailure && cause.nonRetryable === true;
 }
 
-async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise<MoveFilesResult> {
+/** One step of moving files. */
+interface Moving {
+  readonly dataset: string;
+  readonly files: readonly ListedFile[];
+  /** Where: a large file's copy takes its time, and so may any that an ordinary slot was too short for. */
+  readonly slot: 'ordinary' | 'large';
+}
+
+/** Moves what it can. */
+async function moveFiles({ dataset, files, slot }: Moving): Promise<MoveFilesResult> {
   const input: MoveFilesInput = {
     dataset,
     files: files.map(({ key, etag, state }) => ({
@@ -61,16 +81,16 @@ async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise
       etag,
       to: state === 'skipped' ? 'skipped' : 'processed',
     })),
+    ...(slot === 'ordinary' && { withinMs: SLOT_MS }),
   };
   const options = { summary: summaryOf(files) };
   const small = files.every((file) => file.size <= SMALL_FILE_BYTES);
-  if (small && files.length <= LOCAL_BATCH) {
+  if (small && files.length <= LOCAL_BATCH && slot === 'ordinary') {
     try {
       return await local.moveFiles.executeWithOptions(options, [input]);
     } catch (error) {
       if (isCancellation(error)) throw error;
     }
   }
-  const largest = Math.max(...files.map(({ size }) => size));
-  return (small ? brisk : archiving(largest)).moveFiles.executeWithOptions(options, [input]);
+  return archiving(small ? 'small' : 'any', slot).moveFiles.executeWithOptions(options, [input]);
 }
