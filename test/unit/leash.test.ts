@@ -8,6 +8,8 @@ import { loadSmallFiles } from '../../src/activities/loadSmallFiles.ts';
 import { moveFiles } from '../../src/activities/moveFiles.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { TidemarkFailure } from '../../src/domain/failures.ts';
+import { LARGE_FILE_BYTES, LATE_MOVE_MS, SLOT_MS } from '../../src/domain/slots.ts';
+import { firstTurn, nextTurn } from '../../src/workflows/turns.ts';
 
 const FILE = { key: `${inc.changesPrefix}2026-03-01T00-01-00.csv`, etag: 'e' };
 
@@ -94,5 +96,26 @@ describe('what its time breaks off', () => {
     const cancelled = { ...attempt(), signal: AbortSignal.timeout(5) };
     const long = { ...input, withinMs: 60_000 };
     await assert.rejects(loadFile(deps, { ...long, ...FILE, mode: 'inOrder' }, cancelled));
+  });
+});
+
+describe('the turns of a move', () => {
+  const ordinary = firstTurn([{ size: 1 }, { size: LARGE_FILE_BYTES - 1 }]);
+  const late = nextTurn(ordinary, { moved: 'none' });
+
+  it('go on in an ordinary slot as long as that does for some, then in one for large files', () => {
+    assert.deepEqual(ordinary, { slot: 'ordinary', withinMs: SLOT_MS });
+    assert.deepEqual(nextTurn(ordinary, { moved: 'some' }), ordinary);
+    assert.deepEqual(late, { slot: 'large', withinMs: LATE_MOVE_MS });
+  });
+
+  it('keep no slot from large files for an archive that does not answer', () => {
+    assert.ok(late);
+    assert.deepEqual(nextTurn(late, { moved: 'some' }), late);
+    assert.equal(nextTurn(late, { moved: 'none' }), undefined);
+  });
+
+  it('of a large file take the time that its copy takes', () => {
+    assert.deepEqual(firstTurn([{ size: 1 }, { size: LARGE_FILE_BYTES }]), { slot: 'large' });
   });
 });
