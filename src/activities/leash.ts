@@ -1,11 +1,13 @@
 /** A time within which an attempt must give its slot back. */
 
+import { setMaxListeners } from 'node:events';
+
 /** A signal that aborts with the attempt's own, or when the time is over. */
 export interface Leash {
   readonly signal: AbortSignal;
   /** Whether it was the time that aborted it. */
   isOver(): boolean;
-  /** Lets go of the attempt's signal and of the clock; to be called once in any case. */
+  /** Lets go of the attempt's signal and of the clock, and aborts what is still under way; to be called once in any case. */
   release(): void;
 }
 
@@ -13,6 +15,8 @@ export interface Leash {
 export function leash(signal: AbortSignal, withinMs: number | undefined): Leash {
   if (withinMs === undefined) return { signal, isOver: () => false, release: () => undefined };
   const controller = new AbortController();
+  // As many requests listen as are under way (`atBoundary`).
+  setMaxListeners(0, controller.signal);
   let over = false;
   const abort = (): void => controller.abort();
   const clock = setTimeout(() => {
@@ -28,6 +32,8 @@ export function leash(signal: AbortSignal, withinMs: number | undefined): Leash 
     release: () => {
       clearTimeout(clock);
       signal.removeEventListener('abort', abort);
+      // Files read ahead in vain, once the slot is another's.
+      abort();
     },
   };
 }

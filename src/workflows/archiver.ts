@@ -1,9 +1,9 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/interface.ts';
-import { LARGE_FILE_BYTES, SLOT_MS } from '../domain/slots.ts';
 import { archiving, local } from './activityCalls.ts';
 import { LOCAL_BATCH, MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
+import { firstTurn, nextTurn, type Turn } from './turns.ts';
 
 /**
  * Moves files out of the way, one behind the loads: a move runs while the next files load. What can't be moved is
@@ -38,17 +38,19 @@ export class Archiver {
       return;
     }
     const { dataset } = this.#run;
-    let slot: Moving['slot'] = files.some(({ size }) => size >= LARGE_FILE_BYTES) ? 'large' : 'ordinary';
     let left = files;
+    let turn: Turn | undefined = firstTurn(files);
     try {
-      while (left.length > 0) {
-        const result = await moveFiles({ dataset, files: left, slot });
+      while (left.length > 0 && turn) {
+        const result = await moveFiles({ dataset, files: left, turn });
         this.#run.moved(result);
         const later = new Set(result.later);
-        // An ordinary slot is given back after a few seconds. Where they do for nothing, they are not tried again.
-        if (later.size === left.length) slot = 'large';
+        turn = nextTurn(turn, { moved: later.size < left.length ? 'some' : 'none' });
         left = left.filter(({ key }) => later.has(key));
       }
+      if (left.length === 0) return;
+      this.#gaveUp = true;
+      this.#run.notMoved(left.map((file) => file.key));
     } catch (error) {
       // A cancelled run leaves the files for the next one.
       if (isCancellation(error)) return;
@@ -68,12 +70,11 @@ function isFinal(error: unknown): boolean {
 interface Moving {
   readonly dataset: string;
   readonly files: readonly ListedFile[];
-  /** Where: a large file's copy takes its time, and so may any that an ordinary slot was too short for. */
-  readonly slot: 'ordinary' | 'large';
+  readonly turn: Turn;
 }
 
 /** Moves what it can. */
-async function moveFiles({ dataset, files, slot }: Moving): Promise<MoveFilesResult> {
+async function moveFiles({ dataset, files, turn }: Moving): Promise<MoveFilesResult> {
   const input: MoveFilesInput = {
     dataset,
     files: files.map(({ key, etag, state }) => ({
@@ -81,16 +82,16 @@ async function moveFiles({ dataset, files, slot }: Moving): Promise<MoveFilesRes
       etag,
       to: state === 'skipped' ? 'skipped' : 'processed',
     })),
-    ...(slot === 'ordinary' && { withinMs: SLOT_MS }),
+    ...(turn.withinMs !== undefined && { withinMs: turn.withinMs }),
   };
   const options = { summary: summaryOf(files) };
   const small = files.every((file) => file.size <= SMALL_FILE_BYTES);
-  if (small && files.length <= LOCAL_BATCH && slot === 'ordinary') {
+  if (small && files.length <= LOCAL_BATCH && turn.slot === 'ordinary') {
     try {
       return await local.moveFiles.executeWithOptions(options, [input]);
     } catch (error) {
       if (isCancellation(error)) throw error;
     }
   }
-  return archiving(small ? 'small' : 'any', slot).moveFiles.executeWithOptions(options, [input]);
+  return archiving(small ? 'small' : 'any', turn.slot).moveFiles.executeWithOptions(options, [input]);
 }
