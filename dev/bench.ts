@@ -165,7 +165,10 @@ async function section(name: SectionName, input: SectionInput): Promise<Figure[]
     case 'g':
       return sideBySide(input, options.smoke ? { files: 2 } : { files: 40 });
     case 'h':
-      return largeBaseline(input, options.smoke ? { rows: 100_000 } : { rows: 5_000_000 });
+      return largeBaseline(
+        input,
+        options.smoke ? { rows: 100_000, vacuumMs: 60_000 } : { rows: 5_000_000, vacuumMs: 20 * 60_000 },
+      );
   }
 }
 

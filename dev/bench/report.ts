@@ -134,6 +134,7 @@ function number(value: number, unit: Unit): string {
     case 'count':
       return value.toLocaleString('en');
     case 'ms':
+      return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value).toLocaleString('en')} ms`;
     case 'MB':
     case 'files/s':
     case 'bytes':

@@ -24,6 +24,14 @@ export function median(samples: readonly number[]): number {
   return summarise(samples).median;
 }
 
+/** The least sample that a share of all do not exceed: 0.99 for the 99th percentile. */
+export function quantile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const found = sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+  if (found === undefined) throw new Error('there is nothing to summarise');
+  return found;
+}
+
 /** From the least to the most, as a share of the median. */
 export function spread(samples: readonly number[]): number {
   const { median, least, most } = summarise(samples);

@@ -21,7 +21,7 @@ export interface ListFilesInput {
   readonly limit: number;
   /** What earlier pages of this run held. */
   readonly seen: ListingSummary;
-  /** Compare all files that may have changed, however large; else up to 256 MiB of them. */
+  /** Compare all files that may have changed; else small ones, for a few seconds. */
   readonly comparesAll?: true;
 }
 
@@ -46,7 +46,7 @@ export interface ListFilesResult {
   readonly seen: ListingSummary;
   /** Whether the server has Tidemark's search attributes; histories from before they were asked for say nothing. */
   readonly searchAttributes?: boolean;
-  /** Files that may have changed were left uncompared: too large. */
+  /** Files that may have changed were left uncompared: too large, or too many. */
   readonly uncompared?: true;
 }
 
@@ -60,6 +60,8 @@ export interface LoadFileInput {
   readonly mode: LoadMode;
   /** What the run knows to be applied: a ledger whose watermark is below it went back in time. Histories of before lack it. */
   readonly watermark?: string;
+  /** Give up after so long, milliseconds, with the outcome `slow`; without it, take the time that it takes. */
+  readonly withinMs?: number;
 }
 
 /** What the heartbeats of `loadFile` say: how far the object is read. */
@@ -86,6 +88,8 @@ export type LoadFileResult =
   | { readonly outcome: 'already'; readonly watermark?: string }
   /** Another run moved the watermark past it, or a person skipped it; the next listing decides. */
   | { readonly outcome: 'late' }
+  /** Not within the time that was given: nothing is known of it, and it is to be loaded again. */
+  | { readonly outcome: 'slow' }
   /** The object is not the listed one any more: list again. */
   | { readonly outcome: 'replaced' };
 
@@ -96,6 +100,8 @@ export interface LoadSmallFilesInput {
   readonly files: readonly { readonly key: string; readonly etag: string; readonly mode: LoadMode }[];
   /** As of `LoadFileInput`; what the batch itself applies is added. */
   readonly watermark?: string;
+  /** End after so long, milliseconds, with the files that are loaded by then. */
+  readonly withinMs?: number;
 }
 
 export interface LoadSmallFilesResult {
@@ -119,6 +125,8 @@ export interface MoveFilesInput {
     readonly etag: string;
     readonly to: 'processed' | 'skipped';
   }[];
+  /** End after so long, milliseconds; what is not moved by then is `later`. */
+  readonly withinMs?: number;
 }
 
 export interface MoveFilesResult {
@@ -126,4 +134,6 @@ export interface MoveFilesResult {
   readonly moved: number;
   /** Those that do not: the source was replaced, or is gone without a copy. */
   readonly notMoved: readonly { readonly key: string; readonly outcome: 'changed' | 'missing' }[];
+  /** Keys of those for which the time did not suffice, if any: they are where they were, or in part on their way. */
+  readonly later?: readonly string[];
 }

@@ -4,6 +4,7 @@ import { definitionOf } from '../datasets/definition.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { goOnAfter } from '../domain/changeFile.ts';
 import { summarise } from '../domain/listing.ts';
+import { BEGIN_MS, LARGE_FILE_BYTES } from '../domain/slots.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
 import { ensureDatasetState, noteListing, readPageFacts } from '../postgres/ledger.ts';
@@ -12,13 +13,10 @@ import { checkArchive } from './checkArchive.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { ListedFile, ListFilesInput, ListFilesResult } from './interface.ts';
 
-/** Most bytes read of a page to tell changed files from those uploaded again; the rest is for a slot for large files. */
-const MAX_COMPARED_BYTES = 256 * 1024 * 1024;
-
-/** A page without anything to do is followed by the next at once, for so long: a history of them would be long, and slow. */
-const PATIENCE_MS = 10_000;
-
-/** Lists until a page asks for a deed, says the state of each object, and notes the listing in PostgreSQL. */
+/**
+ * Lists until a page asks for a deed, says the state of each object, and notes the listing in PostgreSQL. A page without
+ * anything to do is followed by the next at once, for a while: a history of them would be long, and slow.
+ */
 export async function listFiles(
   deps: Deps,
   input: ListFilesInput,
@@ -26,13 +24,13 @@ export async function listFiles(
 ): Promise<ListFilesResult> {
   const { store, pool } = deps;
   const dataset = findDataset(deps.datasets, input.dataset);
-  const deadline = Date.now() + PATIENCE_MS;
+  const deadline = Date.now() + BEGIN_MS;
   let { after, seen } = input;
   for (;;) {
     const page = await listOnce(deps, dataset, { after, limit: input.limit }, signal);
     if (after === undefined) await checkArchive({ store, db: pool }, dataset, page.watermark, signal);
-    const budget = input.comparesAll ? Infinity : MAX_COMPARED_BYTES;
-    const { files: states, uncompared } = await compareChanged(deps, dataset, page.states, budget, signal);
+    const until = input.comparesAll ? undefined : deadline;
+    const { files: states, uncompared } = await compareChanged(deps, dataset, page.states, until, signal);
     seen = summarise(seen, states, dataset.latePolicy);
     const files = states.flatMap((file) => toListedFile(dataset, file));
     after = page.next;
@@ -115,25 +113,25 @@ function toListedFile(dataset: Dataset, file: ClassifiedFile): readonly ListedFi
  * Tells files whose content differs from what was applied from those merely uploaded again (another ETag, the same
  * SHA-256), by reading each ETag once: a difference is remembered.
  *
- * @param budget bytes to read at most; what has more is left, and said to be uncompared
+ * @param until when no further one is begun, milliseconds since the epoch, and large ones are not at all: what is left is said
+ *   to be uncompared, for a slot for large files
  */
 async function compareChanged(
   { store, pool }: Deps,
   dataset: Dataset,
   files: readonly ClassifiedFile[],
-  budget: number,
+  until: number | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly files: readonly ClassifiedFile[]; readonly uncompared: boolean }> {
-  let left = budget;
   let uncompared = false;
   const result: ClassifiedFile[] = [];
   for (const file of files) {
-    if (file.appliedSha256 === undefined || file.size > left) {
+    const waits = until !== undefined && (file.size >= LARGE_FILE_BYTES || Date.now() > until);
+    if (file.appliedSha256 === undefined || waits) {
       uncompared ||= file.appliedSha256 !== undefined;
       result.push(file);
       continue;
     }
-    left -= file.size;
     const sha256 = await hashOf(store, file, signal);
     if (sha256 === file.appliedSha256) {
       result.push({ ...file, state: 'applied' });

@@ -6,14 +6,28 @@ import type { Queryable } from '../postgres/queryable.ts';
 import type { Reject } from '../rows/row.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileInput, LoadFileResult } from './interface.ts';
+import { leash } from './leash.ts';
 import { loadLarge, type LoadJob } from './loadJob.ts';
 
 /**
  * Loads one change file: streams it into staging, then applies it in one short transaction.
  *
- * Repeatable: an attempt that finds the file in the ledger loads nothing.
+ * Repeatable: an attempt that finds the file in the ledger loads nothing. So one whose time is over may be followed by
+ * another at once, whatever became of its commit.
  */
 export async function loadFile(deps: Deps, input: LoadFileInput, attempt: Attempt): Promise<LoadFileResult> {
+  const time = leash(attempt.signal, input.withinMs);
+  try {
+    return await load(deps, input, { ...attempt, signal: time.signal });
+  } catch (error) {
+    if (time.isOver()) return { outcome: 'slow' };
+    throw error;
+  } finally {
+    time.release();
+  }
+}
+
+async function load(deps: Deps, input: LoadFileInput, attempt: Attempt): Promise<LoadFileResult> {
   const dataset = findDataset(deps.datasets, input.dataset);
   const { provenance } = attempt;
   const found = await findLoaded(deps.pool, { dataset, file: input, provenance });

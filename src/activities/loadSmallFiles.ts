@@ -1,5 +1,6 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
+import { BEGIN_MS } from '../domain/slots.ts';
 import { applyStaged } from '../postgres/apply.ts';
 import { loadedKeys } from '../postgres/ledger.ts';
 import type { Session } from '../postgres/pool.ts';
@@ -10,11 +11,9 @@ import type { ZoneHistory } from '../rows/zone.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { LoadFileResult, LoadSmallFilesInput, LoadSmallFilesResult } from './interface.ts';
+import { leash } from './leash.ts';
 import { remembering } from './loadFile.ts';
 import { refuse } from './loadJob.ts';
-
-/** No further file is begun after this; the local activity's own bound is well above. */
-const TIME_BUDGET_MS = 3_000;
 
 /** Objects read ahead while one is applied; each is at most `SMALL_FILE_BYTES`, and its rows at most `MAX_ROW_BYTES`. */
 const READ_AHEAD = 4;
@@ -36,48 +35,66 @@ export async function loadSmallFiles(
 ): Promise<LoadSmallFilesResult> {
   const dataset = findDataset(deps.datasets, input.dataset);
   const results: LoadFileResult[] = [];
-  const deadline = Date.now() + TIME_BUDGET_MS;
+  const time = leash(attempt.signal, input.withinMs);
+  const batch: Batch = { deps, dataset, input, attempt, deadline: Date.now() + BEGIN_MS, results };
+  try {
+    return await deps.pool.withSession(time.signal, (session) => loadEach(session, batch, time.signal));
+  } catch (error) {
+    // What the end of the time breaks off fails in many ways, none of which says anything of a file.
+    if (time.isOver()) return { results };
+    return endOf(error, results, attempt);
+  } finally {
+    time.release();
+  }
+}
+
+interface Batch {
+  readonly deps: Deps;
+  readonly dataset: Dataset;
+  readonly input: LoadSmallFilesInput;
+  readonly attempt: Attempt;
+  /** No further file is begun after it, milliseconds since the epoch. */
+  readonly deadline: number;
+  /** Of the files that are loaded, in order: what is in here holds however the rest ends. */
+  readonly results: LoadFileResult[];
+}
+
+/** Loads the files on one connection. */
+async function loadEach(
+  session: Session,
+  { deps, dataset, input, attempt, deadline, results }: Batch,
+  signal: AbortSignal,
+): Promise<LoadSmallFilesResult> {
+  const { files } = input;
   const { provenance } = attempt;
   let knownWatermark = input.watermark;
-  try {
-    return await deps.pool.withSession(attempt.signal, async (session) => {
-      const zone = await session.zone();
-      const ahead = new ReadAhead({
-        store: deps.store,
-        dataset,
-        zone,
-        files: input.files,
-        signal: attempt.signal,
-      });
-      const keys = input.files.map(({ key }) => key);
-      const loaded = await loadedKeys(session, dataset.name, keys);
-      for (const [index, file] of input.files.entries()) {
-        if (index > 0 && Date.now() > deadline) return { results, unfinished: true };
-        let isAsked = false;
-        const load = async (rejects: Reject[]): Promise<LoadFileResult> => {
-          if (loaded.has(file.key)) return { outcome: 'already' };
-          const startedAt = Date.now();
-          const read = await ahead.take(index);
-          refuse(dataset, read.reading, rejects);
-          isAsked = true;
-          return loadOne(session, { dataset, file, provenance, startedAt, knownWatermark }, read);
-        };
-        try {
-          results.push(await remembering(deps, { dataset, file, provenance }, load));
-        } catch (error) {
-          // What is refused as it is read leaves a connection as good as it was.
-          if (isAsked) throw error;
-          return endOf(error, results, attempt);
-        }
-        const last = results.at(-1);
-        if (last?.outcome === 'replaced') return { results };
-        if (last?.outcome === 'applied') knownWatermark = last.watermark;
-      }
-      return { results };
-    });
-  } catch (error) {
-    return endOf(error, results, attempt);
+  const zone = await session.zone();
+  const ahead = new ReadAhead({ store: deps.store, dataset, zone, files, signal });
+  const keys = files.map(({ key }) => key);
+  const loaded = await loadedKeys(session, dataset.name, keys);
+  for (const [index, file] of files.entries()) {
+    if (index > 0 && Date.now() > deadline) return { results, unfinished: true };
+    let isAsked = false;
+    const load = async (rejects: Reject[]): Promise<LoadFileResult> => {
+      if (loaded.has(file.key)) return { outcome: 'already' };
+      const startedAt = Date.now();
+      const read = await ahead.take(index);
+      refuse(dataset, read.reading, rejects);
+      isAsked = true;
+      return loadOne(session, { dataset, file, provenance, startedAt, knownWatermark }, read);
+    };
+    try {
+      results.push(await remembering(deps, { dataset, file, provenance }, load));
+    } catch (error) {
+      // What is refused as it is read leaves a connection as good as it was.
+      if (isAsked) throw error;
+      return endOf(error, results, attempt);
+    }
+    const last = results.at(-1);
+    if (last?.outcome === 'replaced') return { results };
+    if (last?.outcome === 'applied') knownWatermark = last.watermark;
   }
+  return { results };
 }
 
 /** How a batch ends by what was thrown; thrown on where it says nothing of a file. */

@@ -1,9 +1,11 @@
 import { archiveKey, skippedKey } from '../domain/changeFile.ts';
-import type { TidemarkFailure } from '../domain/failures.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { markMissing, markMoved } from '../postgres/ledger.ts';
+import type { Move, MoveAttempt, ObjectStore } from '../s3/objectStore.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { MoveFilesInput, MoveFilesResult } from './interface.ts';
+import { leash, type Leash } from './leash.ts';
 
 type File = MoveFilesInput['files'][number];
 
@@ -17,21 +19,37 @@ export async function moveFiles(
   input: MoveFilesInput,
   { signal }: Attempt,
 ): Promise<MoveFilesResult> {
+  const time = leash(signal, input.withinMs);
+  try {
+    return await move({ datasets, store, pool }, input, time);
+  } finally {
+    time.release();
+  }
+}
+
+async function move(
+  { datasets, store, pool }: Deps,
+  input: MoveFilesInput,
+  time: Leash,
+): Promise<MoveFilesResult> {
   const dataset = findDataset(datasets, input.dataset);
   const result: { moved: number; notMoved: { key: string; outcome: 'changed' | 'missing' }[] } = {
     moved: 0,
     notMoved: [],
   };
   let failure: TidemarkFailure | undefined;
+  const later: string[] = [];
   for (const to of ['processed', 'skipped'] as const) {
     const files = input.files.filter((file) => file.to === to);
     if (files.length === 0) continue;
     const moves = files.map((file) => ({ from: file.key, to: targetOf(dataset, file), etag: file.etag }));
-    const attempts = await store.moveAll({ moves, signal });
+    const attempts = await moveWithin(store, moves, time);
     const arrived: string[] = [];
     for (const [i, { key }] of files.entries()) {
       const attempt = attempts[i];
-      if (attempt?.outcome === 'failed') failure ??= attempt.failure;
+      if (attempt?.outcome === 'failed' && attempt.failure.kind === 'Cancelled' && time.isOver())
+        later.push(key);
+      else if (attempt?.outcome === 'failed') failure ??= attempt.failure;
       else if (attempt?.outcome === 'changed' || attempt?.outcome === 'missing')
         result.notMoved.push({ key, outcome: attempt.outcome });
       else arrived.push(key);
@@ -43,7 +61,21 @@ export async function moveFiles(
     result.moved += arrived.length;
   }
   if (failure) throw failure.at({ dataset: dataset.name });
-  return result;
+  return later.length > 0 ? { ...result, later } : result;
+}
+
+/** As `moveAll`; where the time is over before it knows, each of them failed by that. */
+async function moveWithin(
+  store: ObjectStore,
+  moves: readonly Move[],
+  time: Leash,
+): Promise<readonly MoveAttempt[]> {
+  try {
+    return await store.moveAll({ moves, signal: time.signal });
+  } catch (error) {
+    if (!time.isOver() || !(error instanceof TidemarkFailure)) throw error;
+    return moves.map(() => ({ outcome: 'failed', failure: error }));
+  }
 }
 
 function targetOf(dataset: Dataset, { key, to }: File): string {

@@ -41,8 +41,9 @@ export function tellLoaded(
   key: string,
   result: LoadFileResult,
 ): void {
-  observer?.loaded({ dataset, result });
   const { outcome } = result;
+  // Nothing became of it yet: it is loaded again at once, in a slot for large files.
+  if (outcome !== 'slow') observer?.loaded({ dataset, result });
   if (outcome === 'applied') {
     const { exportType, counts, watermark, seconds } = result;
     log('applied', { dataset, key, exportType, watermark, seconds, rows: counts });

@@ -6,7 +6,10 @@ import type { Activities, LoadFileResult, MoveFilesInput, MoveFilesResult } from
 /** All calls return at once. */
 export interface Observer {
   /** A file's load came to an end that is no failure. */
-  loaded(input: { readonly dataset: string; readonly result: LoadFileResult }): void;
+  loaded(input: {
+    readonly dataset: string;
+    readonly result: Exclude<LoadFileResult, { readonly outcome: 'slow' }>;
+  }): void;
   /** Files were moved. */
   moved(input: {
     readonly dataset: string;

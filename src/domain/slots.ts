@@ -27,6 +27,21 @@ export function slotsOf(loads: number): Slots {
   return { ordinary: loads, large: Math.ceil(loads / 4), connections: loads * 3 };
 }
 
+/** In an ordinary slot nothing further is begun after so long, milliseconds: no file of a batch, no page, no comparison. */
+export const BEGIN_MS = 3_000;
+
+/**
+ * After so long, milliseconds, what loads or moves in an ordinary slot gives it back, whatever it waits for: a file that comes
+ * slowly, another attempt's rows, S3. What is then not done goes on in a slot for large files.
+ */
+export const SLOT_MS = 5_000;
+
+/**
+ * After so long, milliseconds, what moves files that are not large gives a slot for large ones back: the store may be in no
+ * state to archive, and a copy waits for it for a quarter of an hour, while baselines could be read.
+ */
+export const LATE_MOVE_MS = 60_000;
+
 /** From so many bytes of text on a file is loaded, and from that listed size on archived, on the queue for large ones: its time is seconds, not a fraction of one. */
 export const LARGE_FILE_BYTES = 16 * 1024 * 1024;
 

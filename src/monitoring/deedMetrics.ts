@@ -50,7 +50,10 @@ export function createDeedMetrics(registry: Registry, datasets: readonly Dataset
       moved: ({ dataset: name, files: asked, result }) => {
         const dataset = named(name);
         moved.inc({ dataset, outcome: 'moved' }, result.moved);
-        moved.inc({ dataset, outcome: 'not moved' }, asked.length - result.moved);
+        moved.inc(
+          { dataset, outcome: 'not moved' },
+          asked.length - result.moved - (result.later?.length ?? 0),
+        );
       },
       failed: ({ dataset: name, activity, kind, rejected }) => {
         const dataset = named(name);

@@ -16,7 +16,7 @@ import type {
   ListFilesResult,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
-import { LARGE_FILE_BYTES, largeQueueOf } from '../domain/slots.ts';
+import { largeQueueOf } from '../domain/slots.ts';
 import { isPlain, nameOf } from './details.ts';
 
 /** The ordinary activities: heartbeating, retried, seen in the UI. */
@@ -42,20 +42,10 @@ const PATIENT: ActivityOptions = {
     maximumAttempts: 5,
   },
 };
-const patient = proxyActivities<Activities>(PATIENT);
 
-/** How a file with so many bytes of text is loaded: large ones have slots of their own, so that they keep no other dataset waiting. */
-export function loading(text: number): typeof ordinary {
-  return text < LARGE_FILE_BYTES ? ordinary : large();
-}
-
-function large(): typeof ordinary {
+/** The same in a slot for large files, which are their own so that they keep no other dataset waiting. */
+export function large(): typeof ordinary {
   return proxyActivities<Activities>({ ...ORDINARY, ...onLargeQueue() });
-}
-
-/** How files are archived the largest of which has this size. */
-export function archiving(size: number): typeof patient {
-  return size < LARGE_FILE_BYTES ? patient : proxyActivities<Activities>({ ...PATIENT, ...onLargeQueue() });
 }
 
 function onLargeQueue(): { readonly taskQueue: string } {
@@ -63,12 +53,18 @@ function onLargeQueue(): { readonly taskQueue: string } {
 }
 
 /** The same for small files, whose copies take no time: what hangs here must not hold up the loads behind it. */
-export const brisk = proxyActivities<Activities>({
+const BRISK: ActivityOptions = {
   startToCloseTimeout: '2 minutes',
   scheduleToCloseTimeout: '5 minutes',
   heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '1 second', maximumAttempts: 2 },
-});
+};
+
+/** How files are archived: in an ordinary slot, for as long as that may be had, or in one for large files. */
+export function archiving(are: 'small' | 'any', slot: 'ordinary' | 'large'): typeof ordinary {
+  const options = are === 'small' ? BRISK : PATIENT;
+  return proxyActivities<Activities>(slot === 'ordinary' ? options : { ...options, ...onLargeQueue() });
+}
 
 /** One try of a backlog's batch: what it leaves goes to `loadFile`. */
 export const once = proxyActivities<Activities>({

@@ -1,8 +1,9 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/interface.ts';
-import { archiving, brisk, local } from './activityCalls.ts';
+import { archiving, local } from './activityCalls.ts';
 import { LOCAL_BATCH, MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
+import { firstTurn, nextTurn, type Turn } from './turns.ts';
 
 /**
  * Moves files out of the way, one behind the loads: a move runs while the next files load. What can't be moved is
@@ -36,14 +37,26 @@ export class Archiver {
       this.#run.notMoved(files.map((file) => file.key));
       return;
     }
+    const { dataset } = this.#run;
+    let left = files;
+    let turn: Turn | undefined = firstTurn(files);
     try {
-      this.#run.moved(await moveFiles(this.#run.dataset, files));
+      while (left.length > 0 && turn) {
+        const result = await moveFiles({ dataset, files: left, turn });
+        this.#run.moved(result);
+        const later = new Set(result.later);
+        turn = nextTurn(turn, { moved: later.size < left.length ? 'some' : 'none' });
+        left = left.filter(({ key }) => later.has(key));
+      }
+      if (left.length === 0) return;
+      this.#gaveUp = true;
+      this.#run.notMoved(left.map((file) => file.key));
     } catch (error) {
       // A cancelled run leaves the files for the next one.
       if (isCancellation(error)) return;
       // One file that is refused is no fault of the store's.
       this.#gaveUp = !isFinal(error);
-      this.#run.notMoved(files.map((file) => file.key));
+      this.#run.notMoved(left.map((file) => file.key));
     }
   }
 }
@@ -53,7 +66,15 @@ function isFinal(error: unknown): boolean {
   return cause instanceof ApplicationFailure && cause.nonRetryable === true;
 }
 
-async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise<MoveFilesResult> {
+/** One step of moving files. */
+interface Moving {
+  readonly dataset: string;
+  readonly files: readonly ListedFile[];
+  readonly turn: Turn;
+}
+
+/** Moves what it can. */
+async function moveFiles({ dataset, files, turn }: Moving): Promise<MoveFilesResult> {
   const input: MoveFilesInput = {
     dataset,
     files: files.map(({ key, etag, state }) => ({
@@ -61,16 +82,16 @@ async function moveFiles(dataset: string, files: readonly ListedFile[]): Promise
       etag,
       to: state === 'skipped' ? 'skipped' : 'processed',
     })),
+    ...(turn.withinMs !== undefined && { withinMs: turn.withinMs }),
   };
   const options = { summary: summaryOf(files) };
   const small = files.every((file) => file.size <= SMALL_FILE_BYTES);
-  if (small && files.length <= LOCAL_BATCH) {
+  if (small && files.length <= LOCAL_BATCH && turn.slot === 'ordinary') {
     try {
       return await local.moveFiles.executeWithOptions(options, [input]);
     } catch (error) {
       if (isCancellation(error)) throw error;
     }
   }
-  const largest = Math.max(...files.map(({ size }) => size));
-  return (small ? brisk : archiving(largest)).moveFiles.executeWithOptions(options, [input]);
+  return archiving(small ? 'small' : 'any', turn.slot).moveFiles.executeWithOptions(options, [input]);
 }

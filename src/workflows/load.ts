@@ -6,8 +6,8 @@ import type {
   LoadSmallFilesInput,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
-import { textBytes } from '../domain/slots.ts';
-import { finalFailure, loading, local, once, unwrapped } from './activityCalls.ts';
+import { LARGE_FILE_BYTES, SLOT_MS, textBytes } from '../domain/slots.ts';
+import { finalFailure, large, local, once, ordinary, unwrapped } from './activityCalls.ts';
 import { nameOf, sizeOf } from './details.ts';
 import type { Run } from './run.ts';
 
@@ -35,7 +35,6 @@ export interface Loaded {
  * `loadFile`, which retries; a final failure is final in either.
  */
 export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<Loaded> {
-  const { dataset } = run;
   const [first] = files;
   if (!first) return { results: [] };
   const batch = smallBatch(files);
@@ -47,11 +46,19 @@ export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<
     }
   }
   run.loads([first]);
-  const summary = summaryOf([first]);
-  const input = { dataset, key: first.key, etag: first.etag, mode: modeOf(first), ...run.known };
-  return {
-    results: [await unwrapped(loading(textBytes(first)).loadFile.executeWithOptions({ summary }, [input]))],
-  };
+  return { results: [await loadOne(run, first)] };
+}
+
+/** Loads one file; one that is large, or that an ordinary slot is too short for, in a slot for large ones. */
+async function loadOne({ dataset, known }: Run, file: ListedFile): Promise<LoadFileResult> {
+  const summary = summaryOf([file]);
+  const input = { dataset, key: file.key, etag: file.etag, mode: modeOf(file), ...known };
+  if (textBytes(file) < LARGE_FILE_BYTES) {
+    const brief = { ...input, withinMs: SLOT_MS };
+    const result = await unwrapped(ordinary.loadFile.executeWithOptions({ summary }, [brief]));
+    if (result.outcome !== 'slow') return result;
+  }
+  return unwrapped(large().loadFile.executeWithOptions({ summary }, [input]));
 }
 
 /** The leading files that are small. */
@@ -73,7 +80,7 @@ async function tryOnce(
   try {
     return files.length <= LOCAL_BATCH
       ? await local.loadSmallFiles.executeWithOptions(options, [input])
-      : await once.loadSmallFiles.executeWithOptions(options, [input]);
+      : await once.loadSmallFiles.executeWithOptions(options, [{ ...input, withinMs: SLOT_MS }]);
   } catch (error) {
     if (isCancellation(error)) throw error;
     return undefined;

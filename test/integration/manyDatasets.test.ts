@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { NativeConnection } from '@temporalio/worker';
 import { manyDatasets, tablesOf } from '../../dev/sample/manyDatasets.ts';
-import { sampleStream } from '../../dev/sample/stream.ts';
 import { checkDatasets } from '../../src/datasets/checkDatasets.ts';
-import { inc } from '../../src/datasets/inc.ts';
-import { until } from '../support/faults/bounds.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { runOf } from '../support/manyDatasets.ts';
 import { openWorld, type World } from '../support/world.ts';
-
-/** A run of a small delta beside large loads may take so long, milliseconds (docs/scaling.md); seconds on a busy machine. */
-const BOUND_MS = 10_000;
 
 describe('many datasets', function () {
   this.timeout(180_000);
@@ -59,51 +53,4 @@ describe('many datasets', function () {
     const switches = ledger.filter(({ dataset }, at) => at > 0 && ledger[at - 1]?.dataset !== dataset);
     assert.ok(switches.length > datasets.length, `${switches.length} changes of dataset`);
   });
-
-  it('large files in more datasets than a worker has slots keep no other dataset waiting', async () => {
-    const loads = 2;
-    const large = datasets.slice(0, 6);
-    const [small] = datasets.slice(-1);
-    assert.ok(small);
-    let free: () => void = () => undefined;
-    const held = new Promise<void>((resolve) => (free = resolve));
-    const { store } = world.deps;
-    let reading = 0;
-    // A large file is read for as long as the test wants.
-    const read: typeof store.read = async (input) => {
-      if (large.some(({ changesPrefix }) => input.key.startsWith(changesPrefix))) {
-        reading += 1;
-        await held;
-      }
-      return store.read(input);
-    };
-    Object.assign(world.deps, { store: { ...store, read } });
-    const body = await largeBody();
-    for (const { changesPrefix } of large) await world.put(changesPrefix + fileName(1), body);
-    await world.put(small.changesPrefix + fileName(1), incFile([{ ticket_id: 'A' }]));
-    await world.work(loads);
-    const runs = await Promise.all(large.map((dataset) => runOf(world, dataset)));
-    await until(60_000, 'a large file is being read', () => reading > 0);
-    const started = Date.now();
-    const { applied } = await (await runOf(world, small)).result();
-    const took = Date.now() - started;
-    free();
-    assert.equal(applied, 1);
-    assert.ok(took < BOUND_MS, `the small delta took ${took} ms`);
-    const results = await Promise.all(runs.map((run) => run.result()));
-    assert.deepEqual(
-      results.map((result) => result.applied),
-      large.map(() => 1),
-    );
-  });
-
-  /** Above `LARGE_FILE_BYTES`. */
-  async function largeBody(): Promise<Buffer> {
-    const [baseline] = sampleStream({ rows: 42_000, deltas: [] });
-    const chunks: Buffer[] = [];
-    for await (const chunk of baseline?.body() ?? []) chunks.push(chunk);
-    const body = Buffer.concat(chunks);
-    assert.ok(body.length > 16 * 1024 * 1024 && inc.columns);
-    return body;
-  }
 });

@@ -3,7 +3,7 @@ import { judged, ratios, type Figure } from '../../dev/bench/figure.ts';
 import type { Machine } from '../../dev/bench/machine.ts';
 import { replaceTable } from '../../dev/bench/publish.ts';
 import { printed, toJson, toMarkdown, type Report } from '../../dev/bench/report.ts';
-import { median, spread, summarise } from '../../dev/bench/statistics.ts';
+import { median, quantile, spread, summarise } from '../../dev/bench/statistics.ts';
 import { Yardstick } from '../../dev/bench/yardstick.ts';
 
 describe('statistics of the bench', () => {
@@ -29,6 +29,16 @@ describe('statistics of the bench', () => {
 
   it('refuse to make something of nothing', () => {
     assert.throws(() => median([]), /nothing to summarise/);
+  });
+
+  it('a quantile is the least sample that such a share does not exceed', () => {
+    const hundred = Array.from({ length: 100 }, (_unused, n) => 100 - n);
+    assert.deepEqual(
+      [0, 0.5, 0.99, 1].map((share) => quantile(hundred, share)),
+      [1, 50, 99, 100],
+    );
+    assert.equal(quantile([7], 0.99), 7);
+    assert.throws(() => quantile([], 0.5), /nothing to summarise/);
   });
 });
 

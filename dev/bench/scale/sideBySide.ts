@@ -9,6 +9,7 @@ import { Client, Connection } from '@temporalio/client';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { Dataset } from '../../../src/datasets/dataset.ts';
 import { inc } from '../../../src/datasets/inc.ts';
+import { DEFAULT_LOADS } from '../../../src/domain/slots.ts';
 import type { IngestResult } from '../../../src/workflows/run.ts';
 import { workerCommand } from '../../demo/product.ts';
 import { childEnvironment } from '../../embedded.ts';
@@ -24,6 +25,8 @@ import { assertPolled } from '../workerRuns.ts';
 
 const DATASETS = 50;
 const WORKERS = [1, 2, 4] as const;
+/** Files side by side of each of them: four workers of eight would want 96 connections, and PostgreSQL's default has 97. */
+const LOADS = 4;
 /** Datasets with a large file at once: more than a worker has slots for such. */
 const LARGE = 6;
 /** Their files, in baselines. */
@@ -70,7 +73,7 @@ async function throughput(
   for (let at = 0; at < puts.length; at += 16)
     await Promise.all(puts.slice(at, at + 16).map((one) => put(ground, one)));
   const queue = `bench-${randomUUID()}`;
-  const workers = await startWorkers(side, queue, count);
+  const workers = await startWorkers(side, queue, count, LOADS);
   const before = await cpuSeconds(ground, workers);
   const begun = performance.now();
   const results = await Promise.all(datasets.map((dataset) => runOf(side, queue, dataset)));
@@ -84,8 +87,8 @@ async function throughput(
   const cores = shares
     .filter(([, share]) => share >= 0.05)
     .map(([name, share]) => `${name} ${share.toFixed(2)}`);
-  say(`  ${count} workers: ${seconds.toFixed(1)} s; cores: ${cores.join(', ')}`);
-  const what = `${DATASETS} datasets of ${files} files, on ${count} worker${count === 1 ? '' : 's'}`;
+  say(`  ${count} workers of ${LOADS} loads: ${seconds.toFixed(1)} s; cores: ${cores.join(', ')}`);
+  const what = `${DATASETS} datasets of ${files} files, on ${count} worker${count === 1 ? '' : 's'} of ${LOADS} loads`;
   return [
     figure(`rate.${count}`, what, 'files/s', puts.length / seconds),
     ...shares
@@ -99,7 +102,7 @@ async function starvation({ say, unit }: SectionInput, side: Side): Promise<Figu
   const { ground, datasets } = side;
   await afresh(side);
   const queue = `bench-${randomUUID()}`;
-  const [worker] = await startWorkers(side, queue, 1);
+  const [worker] = await startWorkers(side, queue, 1, DEFAULT_LOADS);
   const [small] = datasets.slice(-1);
   const [body] = await bodiesOf(1);
   if (!small || !body) throw new Error('there is a dataset, and a file');
@@ -131,7 +134,7 @@ async function starvation({ say, unit }: SectionInput, side: Side): Promise<Figu
     `  a small delta: ${median(alone).toFixed(0)} ms alone, at most ${Math.max(...beside).toFixed(0)} ms beside`,
   );
   const what = `a run of one small delta`;
-  const times = `${LARGE} large files of other datasets (${Math.round(large.length / 1e6)} MB each) on the same worker`;
+  const times = `${LARGE} large files of other datasets (${Math.round(large.length / 1e6)} MB each) on the same worker of ${DEFAULT_LOADS} loads`;
   return [
     { id: 'g.delta.alone', what: `${what}, alone`, unit: 'ms', samples: alone },
     { id: 'g.delta.beside', what: `${what}, beside ${times}`, unit: 'ms', samples: beside },
@@ -182,6 +185,7 @@ async function startWorkers(
   { ground, client, datasets }: Side,
   queue: string,
   count: number,
+  loads: number,
 ): Promise<Server[]> {
   const { stack, directory } = ground;
   const file = join(directory, 'datasets.json');
@@ -196,7 +200,12 @@ async function startWorkers(
         name: `worker ${n} of ${queue}`,
         command: process.execPath,
         args: [...options, program, file],
-        env: { ...childEnvironment(stack), ...env, TIDEMARK_TASK_QUEUE: queue },
+        env: {
+          ...childEnvironment(stack),
+          ...env,
+          TIDEMARK_TASK_QUEUE: queue,
+          TIDEMARK_LOADS: String(loads),
+        },
         probe: () => assertPolled(client, queue, n + 1),
         stopSignal: 'SIGKILL',
       }),
