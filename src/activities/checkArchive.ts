@@ -8,6 +8,12 @@ import type { ObjectStore } from '../s3/objectStore.ts';
 /** What lies in `processed/` above the watermark is nothing at all, or all that a restore has forgotten: one page tells. */
 const PAGE_SIZE = 1_000;
 
+/** What tells it. */
+interface Servers {
+  readonly store: ObjectStore;
+  readonly db: Queryable;
+}
+
 /**
  * Fails where `processed/` has a change file above the watermark that the ledger does not know. What was applied after
  * the point to which PostgreSQL was restored lies there, in no listing, and later files would be applied without it.
@@ -17,12 +23,27 @@ const PAGE_SIZE = 1_000;
  * @throws TidemarkFailure LedgerBehind, naming the first such file
  */
 export async function checkArchive(
-  { store, db }: { readonly store: ObjectStore; readonly db: Queryable },
+  servers: Servers,
   dataset: Dataset,
   watermark: string | undefined,
   signal?: AbortSignal,
 ): Promise<void> {
-  if (!dataset.archive || watermark === undefined) return;
+  const key = await findForgotten(servers, dataset, watermark, signal);
+  if (key === undefined) return;
+  throw new TidemarkFailure('LedgerBehind', 'it is archived, and the ledger does not know it', {
+    dataset: dataset.name,
+    key,
+  });
+}
+
+/** The first change file in `processed/` above the watermark that the ledger does not know, where there is one. */
+export async function findForgotten(
+  { store, db }: Servers,
+  dataset: Dataset,
+  watermark: string | undefined,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  if (!dataset.archive || watermark === undefined) return undefined;
   const { processedPrefix, changesPrefix } = dataset;
   const { objects } = await store.listPage({
     prefix: processedPrefix,
@@ -31,14 +52,9 @@ export async function checkArchive(
     ...(signal && { signal }),
   });
   const archived = objects.map(({ key }) => key).filter((key) => parseChangeFileName(processedPrefix, key));
-  if (archived.length === 0) return;
+  if (archived.length === 0) return undefined;
   // Asked after the listing: what another run has archived meanwhile is in the ledger.
   const keyOf = (key: string): string => changesPrefix + key.slice(processedPrefix.length);
   const loaded = await loadedKeys(db, dataset.name, archived.map(keyOf));
-  const key = archived.find((candidate) => !loaded.has(keyOf(candidate)));
-  if (key === undefined) return;
-  throw new TidemarkFailure('LedgerBehind', 'it is archived, and the ledger does not know it', {
-    dataset: dataset.name,
-    key,
-  });
+  return archived.find((candidate) => !loaded.has(keyOf(candidate)));
 }

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { ConfigError, readConfig } from '../config.ts';
 import { DATASETS, ENABLED } from '../datasets/index.ts';
+import type { Queryable } from '../postgres/queryable.ts';
+import { readDatasetStatus } from '../postgres/status.ts';
 import { checkClocks } from './doctor/clocks.ts';
 import { bounded, type Finding, Findings, type Level } from './doctor/finding.ts';
 import { checkPostgres, type PostgresClock } from './doctor/postgres.ts';
@@ -54,7 +56,7 @@ function configFindings(): readonly Finding[] {
 }
 
 /** Asks all servers at the same time. */
-async function examine({ config, temporal }: Servers): Promise<readonly Finding[]> {
+async function examine({ config, temporal, db }: Servers): Promise<readonly Finding[]> {
   const clocks: { postgres: PostgresClock; s3: S3Clock } = { postgres: {}, s3: {} };
   const datasets = DATASETS;
   const found = await Promise.all([
@@ -63,12 +65,23 @@ async function examine({ config, temporal }: Servers): Promise<readonly Finding[
     ),
     bounded('s3', config, (findings) => checkS3({ config, datasets: ENABLED, clock: clocks.s3 }, findings)),
     bounded('temporal', config, (findings) =>
-      checkTemporal({ config, datasets, connect: temporal }, findings),
+      checkTemporal(
+        { config, datasets, connect: temporal, progressOf: (name) => progressOf(db, name) },
+        findings,
+      ),
     ),
   ]);
   const findings = new Findings();
   checkClocks({ ...clocks, timeZone: 'Africa/Nairobi' }, findings);
   return [...found.flat(), ...findings.list];
+}
+
+/** Where PostgreSQL cannot be asked, its own checks say so. */
+async function progressOf(db: Queryable, dataset: string): Promise<Date | undefined> {
+  const status = await readDatasetStatus(db, dataset).catch(() => undefined);
+  const times = [status?.lastCheckedAt, status?.lastAppliedAt].map((time) => time?.getTime() ?? 0);
+  const newest = Math.max(...times);
+  return newest === 0 ? undefined : new Date(newest);
 }
 
 const COLOURS: Readonly<Record<Level, 'green' | 'dim' | 'yellow' | 'red'>> = {

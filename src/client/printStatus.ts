@@ -22,6 +22,10 @@ export function printStatus(
     line('last checked', localTime(report.lastCheckedAt, zone));
     keys('pending', report.pendingTotal, report.pending);
     failures(report, zone);
+    if (report.forgotten !== null) {
+      line('LedgerBehind', styled('red', printable(report.forgotten)));
+      line('', `is archived, and the ledger does not know it  (tidemark plan ${report.dataset})`);
+    }
     keys('late', report.lateTotal, report.late, 'tidemark apply-late, or skip');
     keys('changed', report.changedTotal, report.changed, 'tidemark reload, or skip');
     keys('future', report.futureTotal, report.future);

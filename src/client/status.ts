@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { findForgotten } from '../activities/checkArchive.ts';
 import type { Dataset } from '../datasets/dataset.ts';
 import { MAX_KEYS, NOTHING_SEEN, summarise, type KeyList, type ListingSummary } from '../domain/listing.ts';
 import type { ClassifiedFile } from '../domain/states.ts';
@@ -29,6 +30,8 @@ export interface StatusReport {
   readonly futureTotal: number;
   readonly failed: readonly FailedFile[];
   readonly failedTotal: number;
+  /** An archived file that the ledger does not know: runs end with `LedgerBehind`. */
+  readonly forgotten: string | null;
   readonly coveredTotal: number;
   readonly ignoredTotal: number;
   /** Applied files that still lie among the changes. */
@@ -73,7 +76,7 @@ export function addStatus(program: Command): void {
 async function report(servers: Servers, dataset: Dataset): Promise<StatusReport> {
   const status = await readDatasetStatus(servers.db, dataset.name);
   const failures = await readOpenFailures(servers.db, dataset.name);
-  const { seen, failed } = await look(servers, dataset, failures);
+  const { seen, failed, forgotten } = await look(servers, dataset, failures);
   return {
     dataset: dataset.name,
     enabled: dataset.enabled,
@@ -88,6 +91,7 @@ async function report(servers: Servers, dataset: Dataset): Promise<StatusReport>
     ...cut('future', seen.future),
     failed: failed.slice(0, MAX_KEYS).map(toFailedFile),
     failedTotal: failed.length,
+    forgotten,
     coveredTotal: seen.covered,
     ignoredTotal: seen.ignored,
     archiveDebt: status?.archiveDebt ?? 0,
@@ -101,6 +105,8 @@ async function report(servers: Servers, dataset: Dataset): Promise<StatusReport>
 export interface Look {
   readonly seen: ListingSummary;
   readonly failed: readonly OpenFailure[];
+  /** An archived file that the ledger has forgotten: every run ends with `LedgerBehind`, and applies nothing. */
+  readonly forgotten: string | null;
 }
 
 /** Lists, and keeps the failures that still hold: an object that has other content now is no failure any more. */
@@ -113,11 +119,15 @@ export async function look(
   const newest = new Map<string, OpenFailure>();
   for (const failure of failures) if (!newest.has(failure.key)) newest.set(failure.key, failure);
   const mended = new Set<string>();
-  for await (const { files } of listLive(servers, dataset)) {
+  let newestApplied: string | undefined;
+  for await (const { files, watermark } of listLive(servers, dataset)) {
+    newestApplied = watermark;
     seen = summarise(seen, files, dataset.latePolicy);
     for (const file of files) if (isMended(file)) mended.add(file.key);
   }
-  return { seen, failed: [...newest.values()].filter(({ key }) => !mended.has(key)) };
+  const { db } = servers;
+  const forgotten = (await findForgotten({ store: servers.store(), db }, dataset, newestApplied)) ?? null;
+  return { seen, failed: [...newest.values()].filter(({ key }) => !mended.has(key)), forgotten };
 }
 
 function isMended({ state }: ClassifiedFile): boolean {

@@ -68,10 +68,17 @@ export interface AlertLimits {
   readonly silentAfter: number;
   /** An applied file that is not archived for so long. Seconds. */
   readonly archiveAfter: number;
+  /** What stands so long after the receiver did not take the message about it is told again. Seconds. */
+  readonly repeatAfter: number;
 }
 
 /** The limits where nothing is set. */
-export const ALERT_LIMITS: AlertLimits = { missedChecks: 3, silentAfter: 3_600, archiveAfter: 3_600 };
+export const ALERT_LIMITS: AlertLimits = {
+  missedChecks: 3,
+  silentAfter: 3_600,
+  archiveAfter: 3_600,
+  repeatAfter: 3_600,
+};
 
 /** A file that something is wrong with. */
 export interface AlertFile {

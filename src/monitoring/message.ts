@@ -18,6 +18,8 @@ export interface Message {
   readonly total: number;
   /** Seconds, or times of the schedule. */
   readonly value?: number;
+  /** It was told before, and not taken: these are all files that it is about now. */
+  readonly repeated?: true;
 }
 
 /** What has begun: before the number, after it. */
@@ -44,6 +46,7 @@ export function messageOf(input: {
   readonly dataset: string;
   readonly condition: Condition;
   readonly files: readonly (AlertFile | undefined)[];
+  readonly repeated?: true;
 }): Message {
   const { status, dataset, condition } = input;
   const { event, total, value } = condition;
@@ -62,6 +65,7 @@ export function messageOf(input: {
     files,
     total,
     ...(value !== undefined && { value }),
+    ...(input.repeated && { repeated: true }),
   };
 }
 

@@ -44,6 +44,28 @@ export async function endAll(tx: Queryable, alerts: readonly AlertKey[]): Promis
   );
 }
 
+/**
+ * What stands and was not taken: a message about it was given up so long ago, and it was not told again since. At most one
+ * is told again at a time, and each of these may be given up in its turn.
+ *
+ * @param after seconds
+ */
+export function untold(tx: Queryable, after: number): Promise<Omit<AlertKey, 'subject'>[]> {
+  return tx.query<Omit<AlertKey, 'subject'>>(
+    `select distinct a.dataset, a.event
+     from tickets.alerts a
+     join tickets.webhook_messages m on m.body ->> 'dataset' = a.dataset and m.body ->> 'event' = a.event
+     where a.ended_at is null and a.since <= m.created_at and m.body ->> 'status' = 'firing'
+       and m.given_up_at < clock_timestamp() - $1::float8 * interval '1 second'
+       and not exists (
+         select from tickets.webhook_messages r
+         where r.body @> jsonb_build_object('dataset', a.dataset, 'event', a.event, 'repeated', true)
+           and r.created_at >= m.given_up_at
+       )`,
+    [after],
+  );
+}
+
 /** Puts messages into the post. */
 export async function post(tx: Queryable, bodies: readonly object[]): Promise<void> {
   await tx.query(

@@ -9,6 +9,7 @@ import { rebuildQueue } from '../../src/client/rebuildQueue.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { readServerFacts, roomOf } from '../../src/postgres/inspect.ts';
 import { createPool } from '../../src/postgres/pool.ts';
+import { until } from '../support/faults/bounds.ts';
 import { fakeClock } from '../support/faults/processes.ts';
 import { createUser, documentedPolicy, grant } from '../support/s3User.ts';
 import { fileName, incFile } from '../support/incFile.ts';
@@ -247,6 +248,45 @@ describe('tidemark doctor', function () {
     assert.match(elsewhere.map(({ what }) => what).join(' '), /starts runs on another task queue than other/);
     const [nowhere] = faults((await doctor({ TEMPORAL_NAMESPACE: 'nope' })).checks, 'temporal');
     assert.match(nowhere?.what ?? '', /there is no namespace nope/);
+  });
+
+  it('Temporal: how the last scheduled run failed, and what to do', async () => {
+    const { temporal } = world.shared;
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }]));
+    const forgotten = await world.put(
+      world.dataset.processedPrefix + fileName(2),
+      incFile([{ ticket_id: 'B' }]),
+    );
+    await world.work();
+    await world.client('schedule', 'apply');
+    await world.client('schedule', 'trigger', 'inc');
+    let id: string | undefined;
+    await until(20_000, 'the run', async () => {
+      const { info } = await temporal.schedule.getHandle('ingest-inc').describe();
+      id = info.recentActions.at(-1)?.action.workflow.workflowId;
+      return id !== undefined;
+    });
+    await assert.rejects(temporal.workflow.getHandle(id ?? '').result());
+    const [fault] = faults((await doctor()).checks, 'temporal.schedule');
+    assert.ok(
+      fault?.what.includes(`ended as failed: ${id} with LedgerBehind: inc ${forgotten}: it is archived`),
+      fault?.what,
+    );
+    assert.match(fault?.mend ?? '', /^tidemark plan inc, and docs\/operations\.md/);
+  });
+
+  it('Temporal: a run that is open, and has listed nothing for ten times of the schedule', async () => {
+    const workflowId = 'ingest-inc-manual';
+    const options = { args: [{ dataset: 'inc' }], taskQueue: `${world.name}-nobody`, workflowId };
+    const handle = await world.shared.temporal.workflow.start('ingestDataset', options);
+    try {
+      assert.deepEqual(faults((await doctor()).checks, 'temporal.run'), []);
+      const [fault] = faults((await doctor(await fakeClock('+2h'))).checks, 'temporal.run');
+      assert.match(fault?.what ?? '', /^the run ingest-inc-manual is open for 2 h, .* nothing for 2 h;/);
+      assert.match(fault?.mend ?? '', /temporal workflow terminate --workflow-id ingest-inc-manual/);
+    } finally {
+      await handle.terminate();
+    }
   });
 
   it('Temporal: a rebuilder is told of; a queue that nobody asks for large files is a note', async () => {

@@ -52,6 +52,7 @@ describe('tidemark status', function () {
       future: [FUTURE],
       futureTotal: 1,
       failedTotal: 1,
+      forgotten: null,
       coveredTotal: 0,
       ignoredTotal: 1,
       archiveDebt: 1,
@@ -63,6 +64,19 @@ describe('tidemark status', function () {
     assert.deepEqual(failure, { key: full(3), kind: 'RowsRejected', line: 2, column: 'mttr' });
     for (const time of [lastAppliedAt, since]) assert.ok(Date.now() - Date.parse(String(time)) < 60_000);
     assert.ok(Number(freshnessSeconds) > 0);
+  });
+
+  it('names an archived file that the ledger has forgotten, at which every run ends', async () => {
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }]));
+    const key = await world.put(inc.processedPrefix + fileName(2), incFile([{ ticket_id: 'B' }]));
+    const { stdout } = await world.client('status', 'inc');
+    assert.ok(
+      stdout.includes(`
+  LedgerBehind  ${key}
+                is archived, and the ledger does not know it  (tidemark plan inc)
+`),
+      stdout,
+    );
   });
 
   it('the glance names what needs a person, in a few aligned lines', async () => {

@@ -23,6 +23,7 @@ interface Received {
   readonly files: readonly { key: string; kind?: string; line?: number; column?: string }[];
   readonly total: number;
   readonly summary: string;
+  readonly repeated?: true;
 }
 
 /** How the receiver answers the next requests, in their order; then with 204. */
@@ -155,6 +156,46 @@ describe('the webhook', function () {
     const begun = Date.now();
     await stop();
     assert.ok(Date.now() - begun < 250, 'it stops in the middle of an attempt');
+  });
+
+  it('is told again, once an hour, of what stands and it did not take; not of what it took, or what is over', async () => {
+    await world.db.query(`update tickets.dataset_state set last_checked_at = clock_timestamp()`);
+    manners = ['fails'];
+    const first = await refuse(1);
+    alerting(1);
+    const givenUp = `select count(*)::float8 as n from tickets.webhook_messages where given_up_at is not null`;
+    const count = async (): Promise<number> => (await world.db.query<{ n: number }>(givenUp))[0]?.n ?? 0;
+    await until(10_000, 'it is given up', async () => (await count()) === 1);
+    const second = await refuse(2);
+    await until(10_000, 'the second is taken', () => taken('file_failed').length === 1);
+    const anHourOn = `update tickets.webhook_messages set created_at = created_at - interval '61 minutes',
+      given_up_at = given_up_at - interval '61 minutes';
+      update tickets.alerts set since = since - interval '61 minutes'`;
+    manners = ['fails'];
+    await world.db.query(anHourOn);
+    await until(10_000, 'it is told again, and given up', async () => (await count()) === 2);
+    await world.db.query(anHourOn);
+    await until(10_000, 'it is told again, and taken', () => taken('file_failed').length === 2);
+    await world.db.query(anHourOn);
+    const third = await refuse(3);
+    await until(10_000, 'a third', () => taken('file_failed').length === 3);
+    assert.deepEqual(
+      taken('file_failed').map(({ files, repeated }) => [files.map(({ key }) => key), repeated]),
+      [
+        [[second], undefined],
+        [[first, second], true],
+        [[third], undefined],
+      ],
+    );
+    assert.equal(requests.length, 5);
+    await world.db.query(`update tickets.import_failures set resolved_at = now()`);
+    await until(10_000, 'it is over', () => taken('file_failed').length === 4);
+    await world.db.query(`update tickets.import_failures set resolved_at = null`);
+    await until(10_000, 'it is back', () => taken('file_failed').length === 5);
+    assert.deepEqual(
+      taken('file_failed').map(({ repeated }) => repeated),
+      [undefined, true, undefined, undefined, undefined],
+    );
   });
 
   it('is told when it is over, and again when it comes back', async () => {

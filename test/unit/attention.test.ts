@@ -16,6 +16,7 @@ function view(input: {
   readonly status?: Partial<DatasetStatus>;
   readonly seen?: Partial<ListingSummary>;
   readonly failed?: readonly Partial<OpenFailure>[];
+  readonly forgotten?: string;
 }): DatasetView {
   const status: DatasetStatus = {
     watermark: 'k',
@@ -42,7 +43,10 @@ function view(input: {
   return {
     dataset: { ...inc, enabled: true, ...input.dataset },
     ledger: { value: { status, deeds: [], rejects: [] }, at: NOW },
-    listing: { value: { seen: { ...NOTHING_SEEN, ...input.seen }, failed }, at: NOW },
+    listing: {
+      value: { seen: { ...NOTHING_SEEN, ...input.seen }, failed, forgotten: input.forgotten ?? null },
+      at: NOW,
+    },
   };
 }
 
@@ -61,6 +65,11 @@ describe('what needs a person, on the page', () => {
     ['a changed file', view({ seen: { changed: some } }), 'warn: 1 file changed after it was applied'],
     ['a late file', view({ seen: { late: some } }), 'warn: 1 file late'],
     ['a file from the future', view({ seen: { future: some } }), 'warn: 1 file from the future'],
+    [
+      'a ledger that has forgotten an archived file, so that no run notes that it looked',
+      view({ forgotten: 'processed/k.csv', status: { lastCheckedAt: new Date(NOW - 60 * MINUTE) } }),
+      'bad: LedgerBehind: runs of inc apply nothing',
+    ],
     ['archive debt', view({ status: { archiveDebt: 2 } }), 'warn: 2 applied files not archived'],
     ['a truncated export', view({ status: { truncated: true } }), 'warn: the export was cut short'],
     ['a rebuild under way', view({ status: { rebuild: 'building' } }), undefined],

@@ -4,6 +4,7 @@ import type { OpenFailure } from '../../postgres/status.ts';
 import { ALERT_LIMITS } from '../../domain/alerts.ts';
 import { missedChecks } from '../../monitoring/missedChecks.ts';
 import { ago, counted } from '../terminal.ts';
+import { nameOf, quoted } from './words.ts';
 import { agedBy, type DatasetView, type Ledger } from './snapshot.ts';
 
 /** Something that needs a person. */
@@ -26,8 +27,11 @@ const MAX_SHOWN = 5;
 
 /** All that needs a person, the worst first. */
 export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
-  const unchecked = isUnchecked(view, now);
+  const behind = forgotten(view);
+  // Its runs end before they note that they looked: nothing is wrong with worker or Schedule.
+  const unchecked = behind.length === 0 && isUnchecked(view, now);
   return [
+    ...behind,
     ...refusals(view),
     ...silence(view, now, unchecked),
     ...(unchecked ? [] : unfed(view, now)),
@@ -36,6 +40,23 @@ export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
     ...unarchived(view, now),
     ...truncation(view),
     ...rebuilding(view),
+  ];
+}
+
+function forgotten({ dataset, listing }: DatasetView): readonly Concern[] {
+  const key = listing.value?.forgotten ?? null;
+  if (key === null) return [];
+  return [
+    {
+      level: 'bad',
+      stops: true,
+      title: `LedgerBehind: runs of ${dataset.name} apply nothing`,
+      advice:
+        'This file is archived, and the ledger does not know it: PostgreSQL was restored to an earlier point, or somebody else ' +
+        `put it there. Move it and all later ones from ${dataset.processedPrefix} back to ${dataset.changesPrefix}. To see it again:`,
+      keys: [nameOf(key)],
+      command: `tidemark plan ${dataset.name}`,
+    },
   ];
 }
 
@@ -222,14 +243,4 @@ function rebuilding({ dataset, ledger }: DatasetView): readonly Concern[] {
       command: `tidemark rebuild ${dataset.name} --reason '…'`,
     },
   ];
-}
-
-/** The last part of a key. */
-export function nameOf(key: string): string {
-  return key.slice(key.lastIndexOf('/') + 1);
-}
-
-/** A word for a shell. */
-function quoted(word: string): string {
-  return /^[\w.:/-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

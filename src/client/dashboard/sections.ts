@@ -2,7 +2,8 @@
 
 import type { RecentDeed, RecentReject } from '../../postgres/recent.ts';
 import { ago, count, counted, localTime } from '../terminal.ts';
-import { concernsOf, nameOf, type Concern } from './attention.ts';
+import { concernsOf, type Concern } from './attention.ts';
+import { nameOf } from './words.ts';
 import { charts } from './chart.ts';
 import { html, NONE, type Html } from './html.ts';
 import { agedBy, type DatasetView, type Seen } from './snapshot.ts';

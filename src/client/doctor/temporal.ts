@@ -14,6 +14,7 @@ import { ACTIVITY_TASKS, pollersOf, WORKFLOW_TASKS } from '../pollers.ts';
 import { rebuildQueue } from '../rebuildQueue.ts';
 import { localTime, printable } from '../terminal.ts';
 import { isLoopback, type Findings } from './finding.ts';
+import { checkLastRun, checkOpenRun } from './runs.ts';
 
 /** All of the questions together. */
 const ANSWERS_MS = 15_000;
@@ -31,6 +32,8 @@ export interface TemporalChecks {
   readonly datasets: readonly Dataset[];
   /** Connects, or fails within some seconds. */
   readonly connect: () => Promise<Client>;
+  /** When a run of the dataset last listed or applied anything; `undefined` where nobody knows. */
+  readonly progressOf: (dataset: string) => Promise<Date | undefined>;
 }
 
 /** Checks server, namespace, Schedules, workers and search attributes. */
@@ -38,7 +41,11 @@ export async function checkTemporal(checks: TemporalChecks, findings: Findings):
   const client = await checks.connect();
   await client.withDeadline(Date.now() + ANSWERS_MS, async () => {
     await checkServer(checks, client, findings);
-    for (const dataset of checks.datasets) await checkSchedule(checks.config, client, dataset, findings);
+    for (const dataset of checks.datasets) {
+      await checkSchedule(checks.config, client, dataset, findings);
+      if (!dataset.enabled) continue;
+      await checkOpenRun(client, dataset, await checks.progressOf(dataset.name), findings);
+    }
     await checkWorkers(checks.config, client, findings);
     await checkSearchAttributes(checks.config, client, findings);
   });
@@ -127,27 +134,6 @@ function differences(
       : [`starts runs on another task queue than ${printable(config.taskQueue)}`]),
     ...(policies.overlap === 'SKIP' ? [] : ['does not skip a run while one is open']),
   ];
-}
-
-const BAD_ENDS: ReadonlySet<string> = new Set(['FAILED', 'TIMED_OUT', 'TERMINATED', 'CANCELLED']);
-
-async function checkLastRun(
-  client: Client,
-  { name }: Dataset,
-  { info }: ScheduleDescription,
-  findings: Findings,
-): Promise<void> {
-  const last = info.recentActions.at(-1)?.action.workflow;
-  if (!last) return;
-  const handle = client.workflow.getHandle(last.workflowId);
-  // A run older than the namespace's retention is forgotten.
-  const status = await handle.describe().then(
-    (run) => run.status.name,
-    () => undefined,
-  );
-  if (status === undefined || !BAD_ENDS.has(status)) return;
-  const what = `the last scheduled run ended as ${status.toLowerCase().replace('_', ' ')}: ${printable(last.workflowId)}`;
-  findings.add(`temporal.schedule.${name}`, 'warning', what, `tidemark status ${name}`);
 }
 
 async function checkWorkers(config: Config, client: Client, findings: Findings): Promise<void> {
