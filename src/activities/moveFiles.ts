@@ -1,7 +1,7 @@
 import { archiveKey, skippedKey } from '../domain/changeFile.ts';
-import type { TidemarkFailure } from '../domain/failures.ts';
+import { TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
-import { markMissing, markMoved } from '../postgres/ledger.ts';
+import { markMissing, markMoved, movableKeys } from '../postgres/moved.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { MoveFilesInput, MoveFilesResult } from './interface.ts';
 
@@ -11,6 +11,9 @@ type File = MoveFilesInput['files'][number];
  * Moves applied files to `processed/` and skipped ones to `skipped/`, and notes it in the ledger. Repeatable after a
  * crash at any point: what is there already is only noted. An applied file whose object is gone for good is said once,
  * and owes nothing any more.
+ *
+ * @throws TidemarkFailure LedgerBehind, once all others are moved, where the ledger has no such deed any more: the file
+ * stays, since under `processed/` its rows would be missed by nobody
  */
 export async function moveFiles(
   { datasets, store, pool }: Deps,
@@ -23,9 +26,13 @@ export async function moveFiles(
     notMoved: [],
   };
   let failure: TidemarkFailure | undefined;
+  let forgotten: File | undefined;
   for (const to of ['processed', 'skipped'] as const) {
-    const files = input.files.filter((file) => file.to === to);
-    if (files.length === 0) continue;
+    const asked = input.files.filter((file) => file.to === to);
+    if (asked.length === 0) continue;
+    const movable = await movableKeys(pool, { dataset: dataset.name, files: asked, to });
+    forgotten ??= asked.find(({ key }) => !movable.has(key));
+    const files = asked.filter(({ key }) => movable.has(key));
     const moves = files.map((file) => ({ from: file.key, to: targetOf(dataset, file), etag: file.etag }));
     const attempts = await store.moveAll({ moves, signal });
     const arrived: string[] = [];
@@ -42,10 +49,22 @@ export async function moveFiles(
     if (arrived.length > 0) await markMoved(pool, { dataset: dataset.name, keys: arrived, to });
     result.moved += arrived.length;
   }
+  // Last: it is final, and what failed otherwise may be tried again.
+  if (forgotten) failure ??= ledgerWentBack(forgotten);
   if (failure) throw failure.at({ dataset: dataset.name });
   return result;
 }
 
 function targetOf(dataset: Dataset, { key, to }: File): string {
   return to === 'processed' ? archiveKey(dataset, key) : skippedKey(dataset, key);
+}
+
+/** A fail-over may have lost what was committed. The file lies where it lay, for a listing to find. */
+function ledgerWentBack({ key, to }: File): TidemarkFailure {
+  return new TidemarkFailure(
+    'LedgerBehind',
+    `this run knows it to be ${to === 'skipped' ? 'skipped' : 'applied'}, and the ledger does not any more`,
+    { key },
+    'PostgreSQL went back to an earlier point. The file is left in changes/, and the next run deals with it anew',
+  );
 }
