@@ -1,7 +1,7 @@
 import { archiveKey, skippedKey } from '../domain/changeFile.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
-import { markMissing, markMoved } from '../postgres/ledger.ts';
+import { markMissing, markMoved, movableKeys } from '../postgres/moved.ts';
 import type { Move, MoveAttempt, ObjectStore } from '../s3/objectStore.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { MoveFilesInput, MoveFilesResult } from './interface.ts';
@@ -13,6 +13,9 @@ type File = MoveFilesInput['files'][number];
  * Moves applied files to `processed/` and skipped ones to `skipped/`, and notes it in the ledger. Repeatable after a
  * crash at any point: what is there already is only noted. An applied file whose object is gone for good is said once,
  * and owes nothing any more.
+ *
+ * @throws TidemarkFailure LedgerBehind, once all others are moved, where the ledger has no such deed any more: the file
+ * stays, since under `processed/` its rows would be missed by nobody
  */
 export async function moveFiles(
   { datasets, store, pool }: Deps,
@@ -39,9 +42,13 @@ async function move(
   };
   let failure: TidemarkFailure | undefined;
   const later: string[] = [];
+  let forgotten: File | undefined;
   for (const to of ['processed', 'skipped'] as const) {
-    const files = input.files.filter((file) => file.to === to);
-    if (files.length === 0) continue;
+    const asked = input.files.filter((file) => file.to === to);
+    if (asked.length === 0) continue;
+    const movable = await movableKeys(pool, { dataset: dataset.name, files: asked, to });
+    forgotten ??= asked.find(({ key }) => !movable.has(key));
+    const files = asked.filter(({ key }) => movable.has(key));
     const moves = files.map((file) => ({ from: file.key, to: targetOf(dataset, file), etag: file.etag }));
     const attempts = await moveWithin(store, moves, time);
     const arrived: string[] = [];
@@ -60,6 +67,8 @@ async function move(
     if (arrived.length > 0) await markMoved(pool, { dataset: dataset.name, keys: arrived, to });
     result.moved += arrived.length;
   }
+  // Last: it is final, and what failed otherwise may be tried again.
+  if (forgotten) failure ??= ledgerWentBack(forgotten);
   if (failure) throw failure.at({ dataset: dataset.name });
   return later.length > 0 ? { ...result, later } : result;
 }
@@ -80,4 +89,14 @@ async function moveWithin(
 
 function targetOf(dataset: Dataset, { key, to }: File): string {
   return to === 'processed' ? archiveKey(dataset, key) : skippedKey(dataset, key);
+}
+
+/** A fail-over may have lost what was committed. The file lies where it lay, for a listing to find. */
+function ledgerWentBack({ key, to }: File): TidemarkFailure {
+  return new TidemarkFailure(
+    'LedgerBehind',
+    `this run knows it to be ${to === 'skipped' ? 'skipped' : 'applied'}, and the ledger does not any more`,
+    { key },
+    'PostgreSQL went back to an earlier point. The file is left in changes/, and the next run deals with it anew',
+  );
 }

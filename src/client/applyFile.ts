@@ -7,7 +7,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { archiveKey, type ObjectKey } from '../domain/changeFile.ts';
 import { isContent, TidemarkFailure } from '../domain/failures.ts';
 import type { ApplyResult } from '../postgres/apply.ts';
-import { markMoved } from '../postgres/ledger.ts';
+import { markMoved } from '../postgres/moved.ts';
 import { recordRefusal } from '../postgres/refusal.ts';
 import type { Reject } from '../rows/row.ts';
 import { changeFileKey } from './changeFileKey.ts';

@@ -106,20 +106,24 @@ async function copyPlain(
   { from, to, etag }: Move,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await call(context, { operation: 'CopyObject', key: from, etag, signal }, async (options) => {
-    const CopySource = copySource(context.bucket, from);
-    if (await copyDirect(context, { to, source: CopySource, etag }, options)) return;
-    await context.client.send(
-      new CopyObjectCommand({
-        Bucket: context.bucket,
-        Key: to,
-        CopySource,
-        CopySourceIfMatch: quoted(etag),
-        IfNoneMatch: '*',
-      }),
-      options,
-    );
-  });
+  await call(
+    context,
+    { operation: 'CopyObject', key: from, etag, signal, attemptMs: context.copyMs },
+    async (options) => {
+      const CopySource = copySource(context.bucket, from);
+      if (await copyDirect(context, { to, source: CopySource, etag }, options)) return;
+      await context.client.send(
+        new CopyObjectCommand({
+          Bucket: context.bucket,
+          Key: to,
+          CopySource,
+          CopySourceIfMatch: quoted(etag),
+          IfNoneMatch: '*',
+        }),
+        options,
+      );
+    },
+  );
 }
 
 /** Copies on the short way. @returns whether S3 says that it is done; it may begin a 200 and end it with an error */

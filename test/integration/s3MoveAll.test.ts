@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MoveAttempt } from '../../src/s3/objectStore.ts';
+import { startCutter, type Fate } from '../support/httpFake.ts';
 import { startBench, type S3Bench } from '../support/s3Bench.ts';
 
 describe('moving several at once', () => {
@@ -69,6 +71,29 @@ describe('moving several at once', () => {
     const again = await store.moveAll({ moves });
     assert.deepEqual(again.map(arrivedOr), ['arrived', 'arrived', 'arrived', 'arrived']);
     assert.equal(Object.keys(await bench.contents(prefix)).length, 4);
+  });
+
+  it('a copy that takes longer than other requests may is waited for, and not begun again', async () => {
+    const prefix = bench.prefix();
+    const moves = [];
+    for (const n of [1, 2, 3]) {
+      const from = `${prefix}changes/${n}.csv`;
+      moves.push({ from, to: `${prefix}processed/${n}.csv`, etag: await bench.put(from, `large ${n}`) });
+    }
+    let copies = 0;
+    const slow = await startCutter(bench.options.endpoint, async ({ headers }): Promise<Fate> => {
+      if (headers['x-amz-copy-source'] === undefined) return 'pass';
+      copies += 1;
+      await delay(700);
+      return 'pass';
+    });
+    try {
+      const limits = { requestMs: 400, copyMs: 10_000, maxAttempts: 1 };
+      const attempts = await bench.store({ ...limits, endpoint: slow.endpoint }).moveAll({ moves });
+      assert.deepEqual([attempts.map(arrivedOr), copies], [['arrived', 'arrived', 'arrived'], 3]);
+    } finally {
+      await slow.stop();
+    }
   });
 
   it('keeps what the source carries', async () => {

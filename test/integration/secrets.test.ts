@@ -15,7 +15,7 @@ describe('secrets', function () {
   this.timeout(300_000);
   let world: World;
   /** Each with a marked part, that no other text has. */
-  let secrets: Readonly<Record<'password' | 's3' | 'apiKey' | 'tlsKey', string>>;
+  let secrets: Readonly<Record<'password' | 's3' | 'apiKey' | 'tlsKey' | 'webhook' | 'webhookUrl', string>>;
   let env: Readonly<Record<string, string>>;
 
   before(async () => {
@@ -23,7 +23,14 @@ describe('secrets', function () {
     const mark = (): string => `SECRET${randomBytes(12).toString('hex')}`;
     const user = await createUser(world.shared.stack);
     await grant(world.s3, world.name, user, await documentedPolicy(world.name));
-    secrets = { password: mark(), s3: user.secretAccessKey, apiKey: mark(), tlsKey: mark() };
+    secrets = {
+      password: mark(),
+      s3: user.secretAccessKey,
+      apiKey: mark(),
+      tlsKey: mark(),
+      webhook: mark(),
+      webhookUrl: mark(),
+    };
     const url = new URL(world.env['DATABASE_URL'] ?? '');
     url.username = `login_${process.pid}_secret`;
     url.password = secrets.password;
@@ -35,6 +42,9 @@ describe('secrets', function () {
       DATABASE_URL: url.href,
       AWS_ACCESS_KEY_ID: user.accessKeyId,
       AWS_SECRET_ACCESS_KEY: user.secretAccessKey,
+      // Whoever knows such an address may post there.
+      TIDEMARK_WEBHOOK_URL: `http://${NOWHERE}/${secrets.webhookUrl}`,
+      TIDEMARK_WEBHOOK_SECRET: secrets.webhook,
     };
   });
   after(() => world.close());
@@ -117,6 +127,8 @@ describe('secrets', function () {
       { AWS_ENDPOINT_URL_S3: `ftp://u:${secrets.s3}@${NOWHERE}` },
       { AWS_ACCESS_KEY_ID: '' },
       { TEMPORAL_CONFIG_FILE: profile },
+      { TIDEMARK_WEBHOOK_URL: `ftp://${NOWHERE}/${secrets.webhookUrl}` },
+      { TIDEMARK_WEBHOOK_URL: secrets.webhookUrl },
     ];
     const failures: { status: number | null; what: string }[] = [];
     const client = ['dist/client.js', 'status'];

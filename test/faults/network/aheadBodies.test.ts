@@ -4,15 +4,12 @@ import { until } from '../../support/faults/deadline.ts';
 import { EMPTY_TABLE, FOUR_FILES, LARGE_FILE } from '../../support/faults/files.ts';
 import { rehearsed, type Rehearsed } from '../../support/faults/rehearsed.ts';
 import type { S3Harm, S3Request } from '../../support/faults/s3Proxy.ts';
+import { BETWEEN_STRETCHES, FILLING } from '../../support/faults/written.ts';
 import { fileName } from '../../support/incFile.ts';
 
 const NOTICED_MS = 15_000;
 /** About half of a large file. */
 const HALF = 400_000;
-
-/** When rows are written, a fill waits in its COPY, and a merge between two stretches. */
-const FILLING = `state = 'active' and wait_event = 'ClientRead' and query like 'copy tickets.%'`;
-const BETWEEN_STRETCHES = `state = 'idle in transaction' and query like '%looked as materialized%'`;
 
 const ENDINGS = { cut: 'a reset', end: 'a clean end', stall: 'silence' } as const;
 
@@ -58,7 +55,7 @@ function once(file: string, harm: S3Harm): (request: S3Request) => S3Harm {
 
 async function isSo(db: Database, condition: string): Promise<boolean> {
   const rows = await db.query(
-    `select from pg_stat_activity where datname = current_database() and application_name like 'tidemark %' and ${condition}`,
+    `select from pg_stat_activity where datname = current_database() and ${condition}`,
   );
   return rows.length > 0;
 }

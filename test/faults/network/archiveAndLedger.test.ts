@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { WorkflowFailedError } from '@temporalio/client';
+import { moveFiles } from '../../../src/activities/moveFiles.ts';
 import { inc } from '../../../src/datasets/inc.ts';
 import { fileName, incFile } from '../../support/incFile.ts';
 import { openWorld, type World } from '../../support/world.ts';
@@ -91,6 +92,43 @@ describe('bucket and ledger fall apart', function () {
       assert.ok(next instanceof Error && next.message.includes(inc.processedPrefix + fileName(2)));
     });
   }
+
+  it('PostgreSQL goes back between a load and its move: what it has forgotten is not moved, and the next run loads it', async () => {
+    const { pool } = world.deps;
+    let wentBack = false;
+    const withSession: typeof pool.withSession = async (signal, work) => {
+      const done = await pool.withSession(signal, work);
+      if (!wentBack && (await world.ledger()).length === 3) {
+        wentBack = true;
+        await world.db.query(`delete from tickets.import_meta where source_key > $1`, [key(1)]);
+        await world.db.query(`delete from tickets.inc where ticket_id in ('T2', 'T3')`);
+      }
+      return done;
+    };
+    Object.assign(world.deps, { pool: { ...pool, withSession } });
+    for (const n of [1, 2, 3]) await world.put(fileName(n), file(n));
+    const result = await world.run();
+    assert.deepEqual([wentBack, result.applied, result.notMoved.total], [true, 3, 3]);
+    assert.deepEqual(await world.keys(), [key(2), key(3), inc.processedPrefix + fileName(1)]);
+    const next = await world.run();
+    assert.deepEqual([next.applied, next.archived, next.watermark], [2, 2, key(3)]);
+    const rows = await world.db.query('select ticket_id from tickets.inc order by 1');
+    assert.deepEqual(rows, [{ ticket_id: 'T1' }, { ticket_id: 'T2' }, { ticket_id: 'T3' }]);
+  });
+
+  it('a skip that PostgreSQL has forgotten: its object is not moved either, and it is said why', async () => {
+    const etag = (await world.deps.store.head({ key: await world.put(fileName(1), file(1)) }))?.etag ?? '';
+    const moving = moveFiles(
+      world.deps,
+      { dataset: 'inc', files: [{ key: key(1), etag, to: 'skipped' }] },
+      { signal: new AbortController().signal, provenance: {} },
+    );
+    await assert.rejects(moving, {
+      kind: 'LedgerBehind',
+      message: new RegExp(`^inc ${key(1)}: this run knows it to be skipped, and the ledger does not`),
+    });
+    assert.deepEqual(await world.keys(), [key(1)]);
+  });
 
   it('other names, and files below the watermark, may lie in the archive', async () => {
     await world.put(fileName(3), file(3));

@@ -66,6 +66,9 @@ describe('the answer to a commit is lost, in a run of the real workflow', functi
   it('of another run’s load: this run reports it as that one’s, with the watermark', async () => {
     await ground.restart();
     await ground.reset(SMALL_FILES);
+    await ingest(ground.deps);
+    const undisturbed = await ground.state();
+    await ground.reset();
     let overtaken = false;
     // Another run loads all of it while this one is about to read its first object.
     ground.s3.rule = async ({ method, key }): Promise<S3Harm> => {
@@ -78,5 +81,7 @@ describe('the answer to a commit is lost, in a run of the real workflow', functi
     const result = await ground.runWorkflow();
     assert.deepEqual([overtaken, result.applied, result.rows.read], [true, 0, 0]);
     assert.equal(result.watermark, `automations/inc/changes/${fileName(6)}`);
+    assertSameState(await ground.state(), undisturbed);
+    await ground.nothingLeft();
   });
 });

@@ -42,6 +42,15 @@ describe('a COPY that PostgreSQL breaks off', function () {
     }
   }
 
+  /** What is in the table and in the ledger. */
+  async function left(): Promise<object | undefined> {
+    const [row] = await world.db.query<object>(
+      `select (select coalesce(jsonb_agg(ticket_id), '[]') from tickets.inc) as tickets,
+         (select count(*)::int from tickets.import_meta) as deeds`,
+    );
+    return row;
+  }
+
   it('while blocks wait to be sent: an empty table’s file that repeats a key is staged, and the process lives', async () => {
     const rows = Array.from({ length: 40_000 }, (_, n) => ({ ticket_id: `T${n === 20_000 ? 1 : n}`, title }));
     const outcome = await load(Buffer.from(incFile(rows)));
@@ -50,6 +59,15 @@ describe('a COPY that PostgreSQL breaks off', function () {
       (await world.ledger()).map(({ inserted, superseded }) => [inserted, superseded]),
       [[39_999, 1]],
     );
+    // Of the two rows of T1 the last one, from the file's middle; of all others their own.
+    const [table] = await world.db.query<object>(
+      `select count(*)::int as rows, count(distinct ticket_id)::int as tickets,
+         count(*) filter (where title <> $1 or source_key <> $2
+           or source_line <> case ticket_id when 'T1' then 20002 else substr(ticket_id, 2)::int + 2 end)::int as odd
+       from tickets.inc`,
+      [title, KEY],
+    );
+    assert.deepEqual(table, { rows: 39_999, tickets: 39_999, odd: 0 });
   });
 
   it('while blocks wait to be sent: says why', async () => {
@@ -66,6 +84,7 @@ describe('a COPY that PostgreSQL breaks off', function () {
     const failure = await load(Buffer.from(incFile(rows)));
     assert.ok(failure instanceof TidemarkFailure);
     assert.deepEqual([failure.kind, failure.details.code], ['PostgresUnavailable', '53100']);
+    assert.deepEqual(await left(), { tickets: [], deeds: 0 });
   });
 
   for (const way of ['fill', 'merge', 'stage'] as const) {
@@ -93,6 +112,7 @@ describe('a COPY that PostgreSQL breaks off', function () {
         assert.equal(failure.kind, 'PostgresUnavailable');
         // A write may meet the closed socket before what the server said is read.
         assert.ok([code, 'EPIPE', 'ECONNRESET'].includes(String(failure.details.code)), String(failure));
+        assert.deepEqual(await left(), { tickets: way === 'fill' ? [] : ['X'], deeds: 0 });
       });
     }
   }

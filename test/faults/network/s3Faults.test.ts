@@ -121,6 +121,7 @@ describe('S3 fails in a load', function () {
       const report = await ingest(patient.deps, { onFailure: (failure) => failures.push(failure) });
       assert.deepEqual(report, suite.undisturbed.report);
       assertSameState(await patient.state(), suite.undisturbed.state);
+      await patient.nothingLeft();
       assert.ok(failures.length < 5, `${failures.length} failures`);
     } finally {
       await patient.close();
@@ -139,6 +140,7 @@ describe('S3 fails in a load', function () {
     const report = await ingest(suite.ground.deps);
     assert.equal(report.applied, 3);
     assertSameState(await suite.ground.state(), suite.undisturbed.state);
+    await suite.ground.nothingLeft();
   });
 
   it('404 of a listed key stops the dataset there; its object seen again, the next run ends well', async () => {
@@ -151,6 +153,7 @@ describe('S3 fails in a load', function () {
     const report = await ingest(suite.ground.deps);
     assert.equal(report.applied, 3);
     assertSameState(await suite.ground.state(), suite.undisturbed.state);
+    await suite.ground.nothingLeft();
   });
 
   it('a 404 that is no answer of S3’s is not taken for a missing object', async () => {
@@ -162,6 +165,7 @@ describe('S3 fails in a load', function () {
     assert.deepEqual((await suite.ground.state()).openFailures, []);
     await ingest(suite.ground.deps);
     assertSameState(await suite.ground.state(), suite.undisturbed.state);
+    await suite.ground.nothingLeft();
   });
 
   for (const file of [FIRST, LARGE_FILE]) {
@@ -203,6 +207,7 @@ describe('S3 fails in a load', function () {
       await suite.ground.put(file, FOUR_FILES[file] ?? '');
       await ingest(suite.ground.deps);
       assertSameState(await suite.ground.state(), suite.undisturbed.state);
+      await suite.ground.nothingLeft();
     });
   }
 
@@ -229,6 +234,7 @@ describe('S3 fails in a load', function () {
     suite.ground.s3.heal();
     await ingest(suite.ground.deps);
     assertSameState(await suite.ground.state(), suite.undisturbed.state);
+    await suite.ground.nothingLeft();
   });
 
   it('the worker is gone as soon as S3 has carried out the delete: the next run notes the archive', async () => {
@@ -243,5 +249,6 @@ describe('S3 fails in a load', function () {
     suite.ground.s3.heal();
     await ingest(suite.ground.deps);
     assertSameState(await suite.ground.state(), suite.undisturbed.state);
+    await suite.ground.nothingLeft();
   });
 });

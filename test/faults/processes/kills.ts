@@ -7,10 +7,15 @@ import { until, within } from '../../support/faults/bounds.ts';
 import type { Step } from '../../support/faults/postgresGate.ts';
 import type { Choice, Place } from '../../support/faults/s3Gate.ts';
 import type { Scenario, Scene } from '../../support/faults/scene.ts';
+import { BETWEEN_STRETCHES } from '../../support/faults/written.ts';
 import { fileName } from '../../support/incFile.ts';
+import { inBody } from './zombies.ts';
 
 const COMMIT_MS = 10_000;
 const REACH_MS = 120_000;
+
+/** A load that asks for the dataset's row. */
+const WAITS_FOR_THE_LOCK = `application_name like 'tidemark %' and query like '%tickets.dataset_state where dataset%for update%'`;
 
 /** A small baseline, a large delta, two small ones. */
 const FILES = backlogOf({ files: 4, large: [1] });
@@ -60,8 +65,8 @@ const endingOfALoad: Scenario = {
 type Boundary = readonly [where: string, trap: Trap];
 
 const BOUNDARIES: readonly Boundary[] = [
-  ['a large file, waiting for the lock', inTransaction('lock', LARGE)],
-  ['a large file, in the middle of its COPY', atS3('body', { method: 'GET', key: `changes/${LARGE}` })],
+  ['a large file, waiting for the lock', waitingForTheLock(LARGE)],
+  ['a large file, between two stretches of its merge', betweenStretches(LARGE)],
   ['a large file, in the merge of a stretch', inTransaction('row', LARGE)],
   ['a large file, before its commit', inTransaction('ledger', LARGE)],
   ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
@@ -119,6 +124,33 @@ function inTransaction(step: Step, key: string): Trap {
       await held.reached();
       await killAll(scene);
       await held.release();
+    };
+  };
+}
+
+/** The row is locked when the file is asked for: the one before it, which would wait as well, is applied then. */
+function waitingForTheLock(key: string): Trap {
+  return async (scene) => {
+    const asked = scene.s3.hold('request', { method: 'GET', key: `changes/${key}` });
+    return async () => {
+      await within(REACH_MS, `${key} is asked for`, asked.reached);
+      const held = await scene.hold('lock', key);
+      asked.release();
+      const pid = await held.reached();
+      assert.ok((await scene.pids(WAITS_FOR_THE_LOCK)).includes(pid), 'something else waits');
+      assert.equal((await scene.world.ledger()).length, 1, 'it is the second file that waits');
+      await killAll(scene);
+      await held.release();
+    };
+  };
+}
+
+function betweenStretches(key: string): Trap {
+  return async (scene) => {
+    const { reached } = await inBody(`changes/${key}`, BETWEEN_STRETCHES)(scene);
+    return async () => {
+      await reached();
+      await killAll(scene);
     };
   };
 }

@@ -7,6 +7,7 @@ import { outcomeOf, assertSame } from '../../support/faults/compare.ts';
 import type { Step } from '../../support/faults/postgresGate.ts';
 import type { Place } from '../../support/faults/s3Gate.ts';
 import type { Scenario, Scene } from '../../support/faults/scene.ts';
+import { BETWEEN_STRETCHES } from '../../support/faults/written.ts';
 import { fileName, incFile } from '../../support/incFile.ts';
 
 const FILES = backlogOf({ files: 4, large: [1] });
@@ -29,7 +30,7 @@ type Trap = (scene: Scene) => Promise<{
 }>;
 
 const CASES: readonly (readonly [string, Trap, { longOnly: boolean }?])[] = [
-  ['between two stretches of a merge', atS3('body', 'GET', `changes/${LARGE}`)],
+  ['between two stretches of a merge', inBody(`changes/${LARGE}`, BETWEEN_STRETCHES)],
   ['in the merge of a stretch, which goes through', inTransaction('row', LARGE)],
   ['holding the lock', inTransaction('ledger', LARGE)],
   ['in its commit, which goes through', inTransaction('commit', LARGE)],
@@ -136,13 +137,27 @@ function inTransaction(step: Step, key: string): Trap {
   };
 }
 
-export function atS3(place: Place, method: 'GET' | 'PUT' | 'DELETE', key: string): Trap {
+function atS3(place: Place, method: 'GET' | 'PUT' | 'DELETE', key: string): Trap {
   return async (scene) => {
     const held = scene.s3.hold(place, { method, key });
     return {
       reached: () => held.reached,
       beforeWaking: () => held.release(),
       awake: () => within(CALM_MS, `the ${method} of ${key} was answered`, held.served),
+    };
+  };
+}
+
+/** The rest of the body is held, and the rows before it are written. @param written as in `written.ts` */
+export function inBody(key: string, written: string): Trap {
+  return async (scene) => {
+    const trap = await atS3('body', 'GET', key)(scene);
+    return {
+      ...trap,
+      async reached() {
+        await within(REACH_MS, 'half of the file is read', trap.reached());
+        await until(REACH_MS, 'rows of it are written', async () => (await scene.sessions(written)) === 1);
+      },
     };
   };
 }

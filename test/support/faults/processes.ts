@@ -34,12 +34,15 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #exit: Promise<string>;
   #said = '';
+  /** What was asked of it. */
+  #told: 'kill' | 'end' | undefined;
+  #ending: string | undefined;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
     this.#exit = new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`));
+      child.once('exit', (code, signal) => resolve((this.#ending = signal ?? `status ${code}`)));
     });
     this.#exit.catch(() => undefined);
     for (const stream of [child.stdout, child.stderr]) {
@@ -74,8 +77,15 @@ export class WorkerProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** How it ended by itself, if it did: who ends by a signal of ours, or by SIGTERM in order, did not. */
+  get crashed(): string | undefined {
+    const asked = this.#told === 'end' || (this.#told === 'kill' && this.#ending === 'SIGKILL');
+    return asked ? undefined : this.#ending;
+  }
+
   /** SIGKILL, and waits until it is gone. */
   async kill(): Promise<void> {
+    if (this.running) this.#told = 'kill';
     this.#child.kill('SIGKILL');
     await within(5_000, 'a killed worker is gone', this.#exit);
   }
@@ -95,7 +105,10 @@ export class WorkerProcess {
 
   /** SIGTERM; resolves with how it ended. */
   async end(): Promise<string> {
-    if (this.running) this.#child.kill('SIGTERM');
+    if (this.running) {
+      this.#told = 'end';
+      this.#child.kill('SIGTERM');
+    }
     try {
       return await within(END_MS, 'a worker ends after SIGTERM', this.#exit);
     } finally {

@@ -163,7 +163,7 @@ export class Scene {
     assertSame(await outcomeOf(this.world), await undisturbedOutcome(this.#files));
   }
 
-  /** Ends all workers: each ends well, and no session of theirs is left. */
+  /** Ends all workers: each ends well, none has ended by itself before, and no session of theirs is left. */
   async comesToRest(): Promise<void> {
     const ending = this.workers.map(async (worker) => {
       // One that still starts would end by the signal itself.
@@ -171,8 +171,9 @@ export class Scene {
       return worker.end();
     });
     const endings = await Promise.all(ending);
+    const crashes = this.#workers.flatMap(({ crashed }) => crashed ?? []);
     assert.deepEqual(
-      endings.filter((how) => how !== 'status 0'),
+      [...endings.filter((how) => how !== 'status 0'), ...crashes],
       [],
       this.#workers.map(({ said }) => said.slice(-2_000)).join('\n'),
     );
