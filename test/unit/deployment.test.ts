@@ -102,6 +102,8 @@ describe('the compose file', () => {
     const ports = services.flatMap(([, { ports: own = [] }]) => own);
     for (const port of ports) assert.match(port, /^127\.0\.0\.1:\d+:\d+$/);
     assert.equal(new Set(ports).size, ports.length);
+    // A port of the host cannot be had twice, and `--scale worker=2` is documented.
+    assert.equal(services.find(([name]) => name === 'worker')?.[1].ports, undefined);
   });
 
   it('runs Tidemark without a right that it does not need, and gives it the time to drain', () => {
