@@ -14,7 +14,7 @@ type File = MoveFilesInput['files'][number];
  * crash at any point: what is there already is only noted. An applied file whose object is gone for good is said once,
  * and owes nothing any more.
  *
- * @throws TidemarkFailure LedgerBehind, once all others are moved, where the ledger has no such deed any more: the file
+ * @throws TidemarkFailure LedgerBehind, once all others were tried, where the ledger has no such deed any more: the file
  * stays, since under `processed/` its rows would be missed by nobody
  */
 export async function moveFiles(
