@@ -1,7 +1,7 @@
 import { isContent, TidemarkFailure } from '../domain/failures.ts';
 import { definitionOf } from '../datasets/definition.ts';
 import { recordFailure } from '../postgres/failureLog.ts';
-import { isSkipped, readDeed } from '../postgres/ledger.ts';
+import { readDeed, skippedKeys } from '../postgres/ledger.ts';
 import type { Queryable } from '../postgres/queryable.ts';
 import type { Reject } from '../rows/row.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
@@ -89,7 +89,7 @@ export async function remembering(
     const failure = error.at(place);
     if (!vanished && !isContent(failure.kind)) throw failure;
     // Skipped by a person meanwhile, and perhaps moved: the next listing sees it so.
-    if (await isSkipped(pool, { ...place, etag: file.etag })) return { outcome: 'replaced' };
+    if ((await skippedKeys(pool, dataset.name, [file])).size > 0) return { outcome: 'replaced' };
     await recordFailure(pool, {
       ...place,
       etag: file.etag,

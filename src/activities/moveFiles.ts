@@ -1,7 +1,8 @@
 import { archiveKey, skippedKey } from '../domain/changeFile.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Dataset } from '../datasets/dataset.ts';
-import { markMissing, markMoved, movableKeys } from '../postgres/moved.ts';
+import { loadedKeys, skippedKeys } from '../postgres/ledger.ts';
+import { markMissing, markMoved } from '../postgres/moved.ts';
 import type { Move, MoveAttempt, ObjectStore } from '../s3/objectStore.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
 import type { MoveFilesInput, MoveFilesResult } from './interface.ts';
@@ -46,9 +47,16 @@ async function move(
   for (const to of ['processed', 'skipped'] as const) {
     const asked = input.files.filter((file) => file.to === to);
     if (asked.length === 0) continue;
-    const movable = await movableKeys(pool, { dataset: dataset.name, files: asked, to });
-    forgotten ??= asked.find(({ key }) => !movable.has(key));
-    const files = asked.filter(({ key }) => movable.has(key));
+    const known =
+      to === 'processed'
+        ? await loadedKeys(
+            pool,
+            dataset.name,
+            asked.map(({ key }) => key),
+          )
+        : await skippedKeys(pool, dataset.name, asked);
+    forgotten ??= asked.find(({ key }) => !known.has(key));
+    const files = asked.filter(({ key }) => known.has(key));
     const moves = files.map((file) => ({ from: file.key, to: targetOf(dataset, file), etag: file.etag }));
     const attempts = await moveWithin(store, moves, time);
     const arrived: string[] = [];

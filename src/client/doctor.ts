@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { ConfigError, readConfig } from '../config.ts';
 import { DATASETS, ENABLED } from '../datasets/index.ts';
 import type { Queryable } from '../postgres/queryable.ts';
-import { readDatasetStatus } from '../postgres/status.ts';
+import { progressedAt, readDatasetStatus } from '../postgres/status.ts';
 import { checkClocks } from './doctor/clocks.ts';
 import { bounded, type Finding, Findings, type Level } from './doctor/finding.ts';
 import { checkPostgres, type PostgresClock } from './doctor/postgres.ts';
@@ -77,11 +77,8 @@ async function examine({ config, temporal, db }: Servers): Promise<readonly Find
 }
 
 /** Where PostgreSQL cannot be asked, its own checks say so. */
-async function progressOf(db: Queryable, dataset: string): Promise<Date | undefined> {
-  const status = await readDatasetStatus(db, dataset).catch(() => undefined);
-  const times = [status?.lastCheckedAt, status?.lastAppliedAt].map((time) => time?.getTime() ?? 0);
-  const newest = Math.max(...times);
-  return newest === 0 ? undefined : new Date(newest);
+async function progressOf(db: Queryable, dataset: string): Promise<Date | null> {
+  return progressedAt(await readDatasetStatus(db, dataset).catch(() => undefined));
 }
 
 const COLOURS: Readonly<Record<Level, 'green' | 'dim' | 'yellow' | 'red'>> = {

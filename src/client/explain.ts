@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Dataset } from '../datasets/dataset.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import { datasetNamed } from './datasetNamed.ts';
 import { explainTicket, type Explanation, type TouchingRow } from './explainTicket.ts';
 import { Problem } from './problem.ts';
@@ -60,7 +61,7 @@ function printExplanation({ timeZone }: Dataset, explanation: Explanation): void
         { title: 'LIES IN' },
       ],
       rows.map((row) => [
-        nameOf(row.key),
+        printable(nameOf(row.key)),
         String(row.line),
         row.as,
         deedOf(row),
@@ -100,15 +101,11 @@ function printStored({ dataset, stored, agrees }: Explanation, timeZone: string)
   if (!stored) print('stored row: none');
   else {
     const at = localTime(stored.loadedAt, timeZone);
-    print(`stored row: of ${nameOf(stored.sourceKey)} line ${stored.sourceLine}, loaded at ${at}`);
+    print(`stored row: of ${printable(nameOf(stored.sourceKey))} line ${stored.sourceLine}, loaded at ${at}`);
   }
   if (agrees !== false) return;
   print(
     styled('red', 'the files lead to another row than the stored one') +
       `: somebody else wrote to the table. Compare it: tidemark verify ${dataset}`,
   );
-}
-
-function nameOf(key: string): string {
-  return printable(key.slice(key.lastIndexOf('/') + 1));
 }

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Dataset } from '../datasets/dataset.ts';
 import type { ClassifiedFile } from '../domain/states.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import { readDeeds, type Deed } from '../postgres/deeds.ts';
 import { datasetNamed } from './datasetNamed.ts';
 import { listLive } from './liveListing.ts';
@@ -68,7 +69,7 @@ function printFiles(
         { title: 'REASON' },
       ],
       deeds.map((deed) => [
-        printable(deed.key.slice(deed.key.lastIndexOf('/') + 1)),
+        printable(nameOf(deed.key)),
         deed.exportType + (deed.truncated ? ', truncated' : ''),
         ...[deed.read, deed.inserted, deed.updated, deed.unchanged].map(count),
         count(deed.alarm + deed.sentinel),

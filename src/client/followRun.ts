@@ -7,6 +7,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import type { Queryable } from '../postgres/queryable.ts';
 import { appliedSince, newestDeed, type AppliedFile } from '../postgres/progress.ts';
 import type { KeyList } from '../domain/listing.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import type { ingestDataset } from '../workflows/ingestDataset.ts';
 import type { IngestResult } from '../workflows/run.ts';
 import { askLoading } from './loading.ts';
@@ -139,7 +140,7 @@ function aborted(signal: AbortSignal, ms: number): Promise<boolean> {
 }
 
 function progressLine({ key, exportType, read, inserted, updated }: AppliedFile): string {
-  const name = printable(key.slice(key.lastIndexOf('/') + 1));
+  const name = printable(nameOf(key));
   return `${name}  ${exportType}  read ${count(read)}  inserted ${count(inserted)}  updated ${count(updated)}`;
 }
 

@@ -1,4 +1,5 @@
 import type { Plan, PlannedFile } from './plan.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import type { ScannedFile } from './scan.ts';
 import { count, counted, print, printable, printTable, styled } from './terminal.ts';
 
@@ -56,7 +57,7 @@ function printCounts(files: readonly ScannedFile[]): void {
         ? [c.read, c.inserted, c.updated, c.unchanged, c.superseded, c.stale, c.alarm, c.sentinel, c.rejected]
         : [];
       const cells = c ? numbers.map(count) : [...titles.slice(1).map(() => '-'), count(rejects.length)];
-      return [nameOf(key), ...cells];
+      return [printable(nameOf(key)), ...cells];
     }),
   );
 }
@@ -79,10 +80,6 @@ function printFindings(file: ScannedFile): void {
     ),
   ];
   if (lines.length === 0) return;
-  print(nameOf(file.key));
+  print(printable(nameOf(file.key)));
   for (const line of lines) print(`  ${line}`);
-}
-
-function nameOf(key: string): string {
-  return printable(key.slice(key.lastIndexOf('/') + 1));
 }

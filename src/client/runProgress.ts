@@ -1,6 +1,7 @@
 /** How far a run is, in one line. */
 
 import type { Loading } from './loading.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import { ago, count, printable } from './terminal.ts';
 
 /** Cells of the bar. */
@@ -65,7 +66,7 @@ function currentParts(loading: Loading | undefined): string[] {
   const { key, size, bytes, rows, attempt } = loading;
   const how = bytes < size ? `${mib(bytes)} of ${mib(size)} MiB` : `${mib(size)} MiB read, merging`;
   const again = attempt > 1 ? [`attempt ${attempt}`] : [];
-  return [printable(key.slice(key.lastIndexOf('/') + 1)), how, `${count(rows)} rows`, ...again];
+  return [printable(nameOf(key)), how, `${count(rows)} rows`, ...again];
 }
 
 function bar(bytes: number, left: number): string {

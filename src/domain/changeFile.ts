@@ -9,6 +9,11 @@
 /** A full S3 object key. */
 export type ObjectKey = string;
 
+/** The last part of a key. */
+export function nameOf(key: ObjectKey): string {
+  return key.slice(key.lastIndexOf('/') + 1);
+}
+
 /** What the name of a change file says. */
 export interface ChangeFileName {
   readonly key: ObjectKey;

@@ -165,17 +165,19 @@ export async function readDeed(
   return deed;
 }
 
-/** Whether this content of a file was left out. */
-export async function isSkipped(
+/** Which of these files were left out with this content. */
+export async function skippedKeys(
   db: Queryable,
-  input: { readonly dataset: string; readonly key: string; readonly etag: string },
-): Promise<boolean> {
-  const [row] = await db.query<{ skipped: boolean }>(
-    `select exists (select from tickets.import_meta
-       where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped`,
-    [input.dataset, input.key, input.etag],
+  dataset: string,
+  files: readonly { readonly key: string; readonly etag: string }[],
+): Promise<ReadonlySet<string>> {
+  const rows = await db.query<{ key: string }>(
+    `select f.key from unnest($2::text[], $3::text[]) as f(key, etag)
+     where exists (select from tickets.import_meta
+       where dataset = $1 and source_key = f.key and export_type = 'skipped' and metadata ->> 'etag' = f.etag)`,
+    [dataset, files.map(({ key }) => key), files.map(({ etag }) => etag)],
   );
-  return row?.skipped ?? false;
+  return new Set(rows.map(({ key }) => key));
 }
 
 /**

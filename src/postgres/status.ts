@@ -19,6 +19,13 @@ export interface DatasetStatus {
   readonly rebuild: 'asked' | 'building' | 'compared' | null;
 }
 
+/** When a run last listed, or applied what it had listed; `null` where none has. */
+export function progressedAt(status: DatasetStatus | undefined): Date | null {
+  const times = [status?.lastCheckedAt, status?.lastAppliedAt].map((time) => time?.getTime() ?? 0);
+  const newest = Math.max(...times);
+  return newest === 0 ? null : new Date(newest);
+}
+
 /** Reads the view; `undefined` for a dataset that no run has listed and no migration has made known. */
 export async function readDatasetStatus(db: Queryable, dataset: string): Promise<DatasetStatus | undefined> {
   const [row] = await db.query<DatasetStatus>(

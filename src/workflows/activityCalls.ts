@@ -16,8 +16,9 @@ import type {
   ListFilesResult,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import { largeQueueOf } from '../domain/slots.ts';
-import { isPlain, nameOf } from './details.ts';
+import { isPlain } from './details.ts';
 
 /** The ordinary activities: heartbeating, retried, seen in the UI. */
 const ORDINARY: ActivityOptions = {

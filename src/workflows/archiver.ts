@@ -3,7 +3,7 @@ import type { ListedFile, MoveFilesInput, MoveFilesResult } from '../activities/
 import { archiving, local } from './activityCalls.ts';
 import { LOCAL_BATCH, MAX_BATCH, SMALL_FILE_BYTES, summaryOf } from './load.ts';
 import type { Run } from './run.ts';
-import { firstTurn, nextTurn, type Turn } from './turns.ts';
+import { firstStep, nextStep, type Step } from './moveSteps.ts';
 
 /**
  * Moves files out of the way, one behind the loads: a move runs while the next files load. What can't be moved is
@@ -39,13 +39,13 @@ export class Archiver {
     }
     const { dataset } = this.#run;
     let left = files;
-    let turn: Turn | undefined = firstTurn(files);
+    let step: Step | undefined = firstStep(files);
     try {
-      while (left.length > 0 && turn) {
-        const result = await moveFiles({ dataset, files: left, turn });
+      while (left.length > 0 && step) {
+        const result = await moveFiles({ dataset, files: left, step });
         this.#run.moved(result);
         const later = new Set(result.later);
-        turn = nextTurn(turn, { moved: later.size < left.length ? 'some' : 'none' });
+        step = nextStep(step, { moved: later.size < left.length ? 'some' : 'none' });
         left = left.filter(({ key }) => later.has(key));
       }
       if (left.length === 0) return;
@@ -70,11 +70,11 @@ function isFinal(error: unknown): boolean {
 interface Moving {
   readonly dataset: string;
   readonly files: readonly ListedFile[];
-  readonly turn: Turn;
+  readonly step: Step;
 }
 
 /** Moves what it can. */
-async function moveFiles({ dataset, files, turn }: Moving): Promise<MoveFilesResult> {
+async function moveFiles({ dataset, files, step }: Moving): Promise<MoveFilesResult> {
   const input: MoveFilesInput = {
     dataset,
     files: files.map(({ key, etag, state }) => ({
@@ -82,16 +82,16 @@ async function moveFiles({ dataset, files, turn }: Moving): Promise<MoveFilesRes
       etag,
       to: state === 'skipped' ? 'skipped' : 'processed',
     })),
-    ...(turn.withinMs !== undefined && { withinMs: turn.withinMs }),
+    ...(step.withinMs !== undefined && { withinMs: step.withinMs }),
   };
   const options = { summary: summaryOf(files) };
   const small = files.every((file) => file.size <= SMALL_FILE_BYTES);
-  if (small && files.length <= LOCAL_BATCH && turn.slot === 'ordinary') {
+  if (small && files.length <= LOCAL_BATCH && step.slot === 'ordinary') {
     try {
       return await local.moveFiles.executeWithOptions(options, [input]);
     } catch (error) {
       if (isCancellation(error)) throw error;
     }
   }
-  return archiving(small ? 'small' : 'any', turn.slot).moveFiles.executeWithOptions(options, [input]);
+  return archiving(small ? 'small' : 'any', step.slot).moveFiles.executeWithOptions(options, [input]);
 }

@@ -1,4 +1,5 @@
 import type { LoadFileResult } from '../activities/interface.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import type { KeyList, ListingSummary } from '../domain/listing.ts';
 
 /** One file of a run, for the table in the UI. */
@@ -97,11 +98,6 @@ function tableRow(key: string, cells: readonly string[]): string {
   const columns = 9;
   const all = [nameOf(key), ...cells];
   return `| ${[...all, ...Array.from({ length: columns - all.length }, () => '')].join(' | ')} |`;
-}
-
-/** The last part of a key. */
-export function nameOf(key: string): string {
-  return key.slice(key.lastIndexOf('/') + 1);
 }
 
 /** Whether a key has a change file's name, in which nothing is Markdown; an object may have any. */

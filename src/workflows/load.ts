@@ -6,9 +6,10 @@ import type {
   LoadSmallFilesInput,
   LoadSmallFilesResult,
 } from '../activities/interface.ts';
+import { nameOf } from '../domain/changeFile.ts';
 import { LARGE_FILE_BYTES, SLOT_MS, textBytes } from '../domain/slots.ts';
 import { finalFailure, large, local, once, ordinary, unwrapped } from './activityCalls.ts';
-import { nameOf, sizeOf } from './details.ts';
+import { sizeOf } from './details.ts';
 import type { Run } from './run.ts';
 
 /** Up to so many bytes of text files are loaded several at a time, each still in a transaction of its own. */

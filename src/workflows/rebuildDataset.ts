@@ -15,7 +15,7 @@ import {
 import type { AppliedRebuild, ApplyRebuildInput, RebuildActivities } from '../activities/rebuildInterface.ts';
 import type { Difference } from '../domain/difference.ts';
 import { finalFailure, unwrapped } from './activityCalls.ts';
-import { nameOf } from './details.ts';
+import { nameOf } from '../domain/changeFile.ts';
 
 /** What a rebuild is started with: a row of `tickets.rebuilds`, which says the rest. */
 export interface RebuildDatasetInput {

@@ -68,7 +68,7 @@ describe('tidemark schedule', function () {
     const [next] = schedules.map(({ nextRun }) => nextRun);
     const [last] = schedules.map(({ lastRun }) => lastRun);
     // A time of the cron expression may come in the midst of the test.
-    if (last) assert.match(last.workflowId, /^ingest-inc-\d{4}-\d\d-\d\dT\d\d:\d[05]:00Z$/);
+    if (last !== null) assert.match(last?.workflowId ?? '', /^ingest-inc-\d{4}-\d\d-\d\dT\d\d:\d[05]:00Z$/);
     assert.ok(next !== undefined && Date.parse(next) > Date.now() - 60_000);
     assert.deepEqual(schedules, [
       {

@@ -9,7 +9,7 @@ import { moveFiles } from '../../src/activities/moveFiles.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { TidemarkFailure } from '../../src/domain/failures.ts';
 import { LARGE_FILE_BYTES, LATE_MOVE_MS, SLOT_MS } from '../../src/domain/slots.ts';
-import { firstTurn, nextTurn } from '../../src/workflows/turns.ts';
+import { firstStep, nextStep } from '../../src/workflows/moveSteps.ts';
 
 const FILE = { key: `${inc.changesPrefix}2026-03-01T00-01-00.csv`, etag: 'e' };
 
@@ -100,22 +100,22 @@ describe('what its time breaks off', () => {
 });
 
 describe('the turns of a move', () => {
-  const ordinary = firstTurn([{ size: 1 }, { size: LARGE_FILE_BYTES - 1 }]);
-  const late = nextTurn(ordinary, { moved: 'none' });
+  const ordinary = firstStep([{ size: 1 }, { size: LARGE_FILE_BYTES - 1 }]);
+  const late = nextStep(ordinary, { moved: 'none' });
 
   it('go on in an ordinary slot as long as that does for some, then in one for large files', () => {
     assert.deepEqual(ordinary, { slot: 'ordinary', withinMs: SLOT_MS });
-    assert.deepEqual(nextTurn(ordinary, { moved: 'some' }), ordinary);
+    assert.deepEqual(nextStep(ordinary, { moved: 'some' }), ordinary);
     assert.deepEqual(late, { slot: 'large', withinMs: LATE_MOVE_MS });
   });
 
   it('keep no slot from large files for an archive that does not answer', () => {
     assert.ok(late);
-    assert.deepEqual(nextTurn(late, { moved: 'some' }), late);
-    assert.equal(nextTurn(late, { moved: 'none' }), undefined);
+    assert.deepEqual(nextStep(late, { moved: 'some' }), late);
+    assert.equal(nextStep(late, { moved: 'none' }), undefined);
   });
 
   it('of a large file take the time that its copy takes', () => {
-    assert.deepEqual(firstTurn([{ size: 1 }, { size: LARGE_FILE_BYTES }]), { slot: 'large' });
+    assert.deepEqual(firstStep([{ size: 1 }, { size: LARGE_FILE_BYTES }]), { slot: 'large' });
   });
 });

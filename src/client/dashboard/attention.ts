@@ -1,11 +1,11 @@
 /** What is wrong with a dataset, the worst first, and what to type. */
 
-import type { OpenFailure } from '../../postgres/status.ts';
+import { progressedAt, type OpenFailure } from '../../postgres/status.ts';
+import { nameOf } from '../../domain/changeFile.ts';
 import { ALERT_LIMITS } from '../../domain/alerts.ts';
 import { missedChecks } from '../../monitoring/missedChecks.ts';
 import { ago, counted } from '../terminal.ts';
-import { nameOf, quoted } from './words.ts';
-import { agedBy, type DatasetView, type Ledger } from './snapshot.ts';
+import { agedBy, type DatasetView } from './snapshot.ts';
 
 /** Something that needs a person. */
 export interface Concern {
@@ -129,18 +129,11 @@ function listed({ dataset, listing }: DatasetView): readonly Concern[] {
 /** Whether the Schedule came round three times, and nobody looked or applied anything, as the alert has it. */
 function isUnchecked({ dataset, ledger }: DatasetView, now: number): boolean {
   if (!dataset.enabled || !ledger.value) return false;
-  return missedChecks(dataset, lookedAt(ledger.value), new Date(now)) >= ALERT_LIMITS.missedChecks;
-}
-
-/** When a run last listed, or applied what it had listed. */
-function lookedAt({ status }: Ledger): Date | null {
-  const times = [status?.lastCheckedAt, status?.lastAppliedAt].map((time) => time?.getTime() ?? 0);
-  const newest = Math.max(...times);
-  return newest === 0 ? null : new Date(newest);
+  return missedChecks(dataset, progressedAt(ledger.value.status), new Date(now)) >= ALERT_LIMITS.missedChecks;
 }
 
 function unattended({ dataset, ledger, listing }: DatasetView, now: number): Concern {
-  const looked = ledger.value && lookedAt(ledger.value);
+  const looked = ledger.value && progressedAt(ledger.value.status);
   const waiting = listing.value?.seen.pending.total ?? 0;
   return {
     level: 'warn',
@@ -243,4 +236,9 @@ function rebuilding({ dataset, ledger }: DatasetView): readonly Concern[] {
       command: `tidemark rebuild ${dataset.name} --reason '…'`,
     },
   ];
+}
+
+/** A word for a shell. */
+function quoted(word: string): string {
+  return /^[\w.:/-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,7 +1,7 @@
 /** Charts as SVG made here: bars per file, oldest to newest. The table below a chart has the same figures. */
 
 import type { RecentDeed } from '../../postgres/recent.ts';
-import { nameOf } from './words.ts';
+import { nameOf } from '../../domain/changeFile.ts';
 import { html, NONE, type Html } from './html.ts';
 
 /** Fewer files than these leave room on the left, so that a bar is never a wall. */

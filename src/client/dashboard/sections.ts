@@ -3,7 +3,7 @@
 import type { RecentDeed, RecentReject } from '../../postgres/recent.ts';
 import { ago, count, counted, localTime } from '../terminal.ts';
 import { concernsOf, type Concern } from './attention.ts';
-import { nameOf } from './words.ts';
+import { nameOf } from '../../domain/changeFile.ts';
 import { charts } from './chart.ts';
 import { html, NONE, type Html } from './html.ts';
 import { agedBy, type DatasetView, type Seen } from './snapshot.ts';

@@ -68,21 +68,21 @@ const STUCK_AFTER_MS = 24 * 3_600_000;
 const SILENT_MS = 2 * 60_000;
 const FEW_ATTEMPTS = 3;
 
-/**
- * Says that a run is open and does not get on.
- *
- * @param progressedAt when a run of the dataset last listed or applied anything, as PostgreSQL has it
- */
+/** When a run of the dataset last listed or applied anything; `null` where nobody knows. */
+export type ProgressOf = (dataset: string) => Promise<Date | null>;
+
+/** Says that a run is open and does not get on. */
 export async function checkOpenRun(
   client: Client,
   dataset: Dataset,
-  progressedAt: Date | undefined,
+  progressOf: ProgressOf,
   findings: Findings,
 ): Promise<void> {
   const open = await findOpenRun(client, dataset.name);
   if (!open) return;
   const run = await client.workflow.getHandle(open.workflowId, open.runId).describe();
-  const since = new Date(Math.max(run.startTime.getTime(), progressedAt?.getTime() ?? 0));
+  const progressed = await progressOf(dataset.name);
+  const since = new Date(Math.max(run.startTime.getTime(), progressed?.getTime() ?? 0));
   const now = new Date();
   const silentMs = now.getTime() - since.getTime();
   if (missedChecks(dataset, since, now) < STUCK_AFTER && silentMs < STUCK_AFTER_MS) return;

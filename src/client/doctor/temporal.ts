@@ -14,7 +14,7 @@ import { ACTIVITY_TASKS, pollersOf, WORKFLOW_TASKS } from '../pollers.ts';
 import { rebuildQueue } from '../rebuildQueue.ts';
 import { localTime, printable } from '../terminal.ts';
 import { isLoopback, type Findings } from './finding.ts';
-import { checkLastRun, checkOpenRun } from './runs.ts';
+import { checkLastRun, checkOpenRun, type ProgressOf } from './runs.ts';
 
 /** All of the questions together. */
 const ANSWERS_MS = 15_000;
@@ -32,8 +32,8 @@ export interface TemporalChecks {
   readonly datasets: readonly Dataset[];
   /** Connects, or fails within some seconds. */
   readonly connect: () => Promise<Client>;
-  /** When a run of the dataset last listed or applied anything; `undefined` where nobody knows. */
-  readonly progressOf: (dataset: string) => Promise<Date | undefined>;
+  /** When a run of the dataset last listed or applied anything, as PostgreSQL has it; `null` where nobody knows. */
+  readonly progressOf: ProgressOf;
 }
 
 /** Checks server, namespace, Schedules, workers and search attributes. */
@@ -43,8 +43,7 @@ export async function checkTemporal(checks: TemporalChecks, findings: Findings):
     await checkServer(checks, client, findings);
     for (const dataset of checks.datasets) {
       await checkSchedule(checks.config, client, dataset, findings);
-      if (!dataset.enabled) continue;
-      await checkOpenRun(client, dataset, await checks.progressOf(dataset.name), findings);
+      if (dataset.enabled) await checkOpenRun(client, dataset, checks.progressOf, findings);
     }
     await checkWorkers(checks.config, client, findings);
     await checkSearchAttributes(checks.config, client, findings);
