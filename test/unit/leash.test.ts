@@ -85,7 +85,10 @@ describe('what its time breaks off', () => {
     const files = [{ ...FILE, mode: 'inOrder' as const }];
     assert.deepEqual(await loadSmallFiles(deps, { ...input, files }, attempt()), { results: [] });
     const moves = [{ ...FILE, to: 'processed' as const }];
-    assert.deepEqual(await moveFiles(deps, { ...input, files: moves }, attempt()), {
+    // The ledger has the deed of what is moved.
+    const query = () => Promise.resolve([{ key: FILE.key }]);
+    const applied = { ...deps, pool: { ...pool, query } } as unknown as Deps;
+    assert.deepEqual(await moveFiles(applied, { ...input, files: moves }, attempt()), {
       moved: 0,
       notMoved: [],
       later: [FILE.key],
