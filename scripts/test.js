@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 /** Waits for time-outs of Temporal's, or for processes, more than it computes. */
 const WAITING = ['addingADatasetCommands', 'rebuildKills', 'secrets'];
 
-/** The longest first. */
+/** In the order in which they are begun. */
 const GROUPS = [
   { name: 'faults of processes', files: ['test/faults/processes/**/*.test.ts'], faults: true },
   { name: 'faults of the network', files: ['test/faults/network/**/*.test.ts'], faults: true },

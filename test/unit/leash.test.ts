@@ -102,7 +102,7 @@ describe('what its time breaks off', () => {
   });
 });
 
-describe('the turns of a move', () => {
+describe('the steps of a move', () => {
   const ordinary = firstStep([{ size: 1 }, { size: LARGE_FILE_BYTES - 1 }]);
   const late = nextStep(ordinary, { moved: 'none' });
 
