@@ -35,7 +35,9 @@ export interface Config {
   /** On which address; absent: on all. */
   readonly httpHost: string | undefined;
   /** Whom to tell of alerts; absent: nobody. */
-  readonly webhook: { readonly url: URL; readonly secret?: string; readonly silentAfter: number } | undefined;
+  readonly webhook: { readonly url: URL; readonly secret?: string } | undefined;
+  /** Seconds without a new applied file after which the exporter is told of as silent, by webhook and page. */
+  readonly silentAfter: number;
 }
 
 /** All that is wrong with the environment, in one message. */
@@ -140,14 +142,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     ...(values.TIDEMARK_TEMPORAL_UI !== undefined && { temporalUi: values.TIDEMARK_TEMPORAL_UI }),
     httpHost: values.TIDEMARK_HTTP_HOST,
     webhook: webhookOf(values),
+    silentAfter: values.TIDEMARK_SILENT_AFTER,
   });
 }
 
 function webhookOf(values: z.infer<typeof Environment>): Config['webhook'] {
   const { TIDEMARK_WEBHOOK_URL: url, TIDEMARK_WEBHOOK_SECRET: secret } = values;
   if (url === undefined) return undefined;
-  const silentAfter = values.TIDEMARK_SILENT_AFTER;
-  return { url: new URL(url), silentAfter, ...(secret !== undefined && { secret }) };
+  return { url: new URL(url), ...(secret !== undefined && { secret }) };
 }
 
 /** Half a pair of credentials is a mistake; none may be right (an instance's role). */

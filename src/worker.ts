@@ -69,7 +69,7 @@ async function workMonitored(
     const { logger } = Runtime.instance();
     await checkConnections(pool, config.loads, logger);
     await tellOfTables(pool, ENABLED, logger);
-    const held = await noteSettings(pool, DATASETS);
+    const held = await areHeld(pool);
     await checkPrefixes(store, ENABLED, logger);
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;
@@ -97,7 +97,7 @@ async function workMonitored(
       await Promise.all([
         ran,
         warnOfIgnoredConditions(config),
-        held > 0 && noteHeldSettings(pool, stopping.signal),
+        held && noteHeldSettings(pool, stopping.signal),
       ]);
     } finally {
       await connection.close();
@@ -129,9 +129,13 @@ async function askTemporal({ temporal: { namespace } }: Config, { connection }: 
 async function noteHeldSettings(pool: Pool, stop: AbortSignal): Promise<void> {
   for (let held = true; held && !stop.aborted;) {
     await delay(NOTE_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
-    // PostgreSQL may be away meanwhile; loads say so.
-    if (!stop.aborted) held = await noteSettings(pool, DATASETS).then(Boolean, () => true);
+    if (!stop.aborted) held = await areHeld(pool);
   }
+}
+
+/** Notes what the datasets' definitions say. @returns whether it is to be tried again; PostgreSQL may be away, as loads say */
+function areHeld(pool: Pool): Promise<boolean> {
+  return noteSettings(pool, DATASETS).then(Boolean, () => true);
 }
 
 /** Archiving relies on the store's conditions: one that ignores them is said once, where the operator looks. */
@@ -149,7 +153,7 @@ async function warnOfIgnoredConditions({ s3 }: Config): Promise<void> {
     if (unsafe.length === 0) return;
     const list = unsafe.map(([name, state]) => `${name} is ${state}`).join(', ');
     Runtime.instance().logger.warn(
-      `the S3 server does not honour all conditions: ${list}. See docs/operations.md`,
+      `the S3 server does not honour all conditions: ${list}. See docs/checks.md`,
     );
   } catch (error) {
     Runtime.instance().logger.warn(

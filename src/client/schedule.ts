@@ -8,6 +8,7 @@ import { scheduleId } from './openRun.ts';
 import { Problem } from './problem.ts';
 import { withServers, type Servers } from './servers.ts';
 import { print, printable, printJson } from './terminal.ts';
+import { whoActs } from './whoActs.ts';
 
 /** `schedule` and its verbs. */
 export function addSchedule(program: Command): void {
@@ -51,14 +52,19 @@ export function addSchedule(program: Command): void {
       handle.trigger(ScheduleOverlapPolicy.SKIP),
   );
   addDeed(schedule, 'pause', 'start no more runs until resumed', 'paused', (handle, reason) =>
-    handle.pause(reason ?? 'paused with tidemark'),
+    handle.pause(noteOf(reason ?? 'paused')),
   );
   addDeed(schedule, 'resume', 'go on starting runs', 'resumed', (handle, reason) =>
-    handle.unpause(reason ?? 'resumed with tidemark'),
+    handle.unpause(noteOf(reason ?? 'resumed')),
   );
   addDeed(schedule, 'delete', 'remove the Schedule; an open run goes on', 'deleted', (handle) =>
     handle.delete(),
   );
+}
+
+/** The note of a Schedule is its audit: Temporal keeps the time. */
+function noteOf(reason: string): string {
+  return `${reason} (${whoActs()})`;
 }
 
 async function apply(servers: Servers, name: string | undefined, as: Format): Promise<void> {

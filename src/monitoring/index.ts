@@ -41,7 +41,7 @@ export interface Monitoring {
 /** Starts what the configuration asks for; fails where the port is not to be had. */
 export async function startMonitoring(input: MonitoringInput): Promise<Monitoring> {
   const { config, datasets, log } = input;
-  const { httpPort: port, httpHost: host, webhook } = config;
+  const { httpPort: port, httpHost: host, webhook, silentAfter } = config;
   if (port === undefined && webhook === undefined)
     return { drain: () => Promise.resolve(), close: () => Promise.resolve() };
   const pool = createPool(config.postgres, CONNECTIONS, LIMITS);
@@ -55,7 +55,9 @@ export async function startMonitoring(input: MonitoringInput): Promise<Monitorin
     );
     log.info('serving /metrics, /healthz and /readyz', { port: endpoint.port });
   }
-  const drain = webhook ? alertingOf({ webhook, pool, datasets, log, metrics }) : () => Promise.resolve();
+  const drain = webhook
+    ? alertingOf({ webhook, silentAfter, pool, datasets, log, metrics })
+    : () => Promise.resolve();
   return {
     ...metrics,
     drain,
@@ -81,12 +83,13 @@ function metricsOf({ datasets, temporalPort, config }: MonitoringInput, pool: Po
 
 function alertingOf(input: {
   readonly webhook: NonNullable<Config['webhook']>;
+  readonly silentAfter: number;
   readonly pool: Pool;
   readonly datasets: readonly Dataset[];
   readonly log: MonitoringInput['log'];
   readonly metrics: Metrics | undefined;
 }): () => Promise<void> {
-  const { webhook, pool, datasets, log, metrics } = input;
+  const { webhook, silentAfter, pool, datasets, log, metrics } = input;
   const deliveries = new Counter({
     name: 'tidemark_webhook_attempts_total',
     help: 'Messages to the webhook by what an attempt came to.',
@@ -95,6 +98,6 @@ function alertingOf(input: {
   });
   // From 0 on: Prometheus takes no increase from a series that begins with 1.
   for (const outcome of DELIVERIES) deliveries.inc({ outcome }, 0);
-  const limits = { ...ALERT_LIMITS, silentAfter: webhook.silentAfter };
+  const limits = { ...ALERT_LIMITS, silentAfter };
   return startAlerting({ pool, datasets, limits, webhook, log, deliveries });
 }

@@ -155,10 +155,14 @@ export async function countColumns(
   return Object.fromEntries(counted.filter(([, n]) => n > 0));
 }
 
-/** Keeps the first rows of each finding, for who asks. */
+/** Keeps the first rows of each finding, for who asks; those of rebuilds that ended long ago go. */
 export async function keepFoundRows(session: Session, dataset: Dataset, rebuild: Rebuild): Promise<void> {
   const pk = identifier(dataset.primaryKey);
-  await session.query('delete from tickets.rebuild_rows where rebuild = $1', [rebuild.id]);
+  await session.query(
+    `delete from tickets.rebuild_rows f using tickets.rebuilds r
+     where r.id = f.rebuild and (r.id = $1 or r.ended_at < clock_timestamp() - interval '90 days')`,
+    [rebuild.id],
+  );
   await session.queryLong(
     `insert into tickets.rebuild_rows (rebuild, finding, ticket, source_key, source_line)
      select $1, finding, ticket, source_key, source_line

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ScheduleDescription } from '@temporalio/client';
+import { whoActs } from '../../src/client/whoActs.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 describe('tidemark schedule', function () {
@@ -52,11 +53,12 @@ describe('tidemark schedule', function () {
     await world.client('schedule', 'apply');
     await world.client('schedule', 'pause', 'inc', '--reason', 'S3 is being moved');
     await world.client('schedule', 'apply');
-    assert.deepEqual(await pause(), { paused: true, note: 'S3 is being moved' });
+    assert.deepEqual(await pause(), { paused: true, note: `S3 is being moved (${whoActs()})` });
     const { stdout } = await world.client('schedule', 'list');
-    assert.match(stdout, /^SCHEDULE .*\ningest-inc +\*\/5 \* \* \* \* +paused \(S3 is being moved\) +- +-\n/);
+    const paused = stdout.replace(` (${whoActs()})`, '');
+    assert.match(paused, /^SCHEDULE .*\ningest-inc +\*\/5 \* \* \* \* +paused \(S3 is being moved\) +- +-\n/);
     await world.client('schedule', 'resume', 'inc', '--reason', 'moved');
-    assert.deepEqual(await pause(), { paused: false, note: 'moved' });
+    assert.deepEqual(await pause(), { paused: false, note: `moved (${whoActs()})` });
   });
 
   it('list --json has cron, pause, next and last run', async () => {

@@ -103,6 +103,16 @@ describe('tidemark rebuild', function () {
     );
     assert.deepEqual(await readTable(world.db, inc), good);
     assert.ok((await world.keys(inc.processedPrefix)).includes(legacy));
+    const findings = (): Promise<readonly object[]> =>
+      world.db.query(`select rebuild::int, count(*)::int from tickets.rebuild_rows group by 1 order by 1`);
+    const kept = await findings();
+    assert.equal(kept.length, 2);
+    await world.db.query(
+      `update tickets.rebuilds set ended_at = ended_at - interval '91 days'
+       where id = (select min(id) from tickets.rebuilds)`,
+    );
+    await rebuild(...WHY);
+    assert.deepEqual(await findings(), kept.slice(1));
   });
 
   it('takes in a source that was seeded again: flagged when loaded, what is gone shown, and removed only when asked', async () => {

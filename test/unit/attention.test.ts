@@ -132,9 +132,21 @@ describe('what needs a person, on the page', () => {
 
   for (const [what, seen, expected] of cases)
     it(what, () => {
-      const found = concernsOf(seen, NOW).map(({ level, title }) => `${level}: ${title}`);
+      const found = concernsOf(seen, { at: NOW, silentAfter: 3_600 }).map(
+        ({ level, title }) => `${level}: ${title}`,
+      );
       assert.deepEqual(found, expected === undefined ? [] : [expected]);
     });
+});
+
+describe('a silent exporter, as TIDEMARK_SILENT_AFTER has it', () => {
+  it('is told of by the page after that time, and not before', () => {
+    const seen = view({ status: { freshnessSeconds: hours(1.5) } });
+    const titles = (silentAfter: number): readonly string[] =>
+      concernsOf(seen, { at: NOW, silentAfter }).map(({ title }) => title);
+    assert.deepEqual(titles(hours(1)).length, 1);
+    assert.deepEqual(titles(hours(2)), []);
+  });
 });
 
 describe('the verdict of the page', () => {
@@ -149,7 +161,14 @@ describe('the verdict of the page', () => {
 
   for (const [expected, views] of cases)
     it(expected, () => {
-      const html = page({ views, now: NOW, everyMs: 1_000, bucket: 'b', runLink: () => undefined });
+      const html = page({
+        views,
+        now: NOW,
+        silentAfter: 3_600,
+        everyMs: 1_000,
+        bucket: 'b',
+        runLink: () => undefined,
+      });
       assert.equal(/id="verdict"[^>]*>([^<]*)</.exec(html)?.[1], expected);
     });
 });

@@ -22,19 +22,26 @@ export interface Concern {
   readonly command?: string;
 }
 
+/** When somebody looks, and what is old to them. */
+export interface Look {
+  readonly at: number;
+  /** Seconds without a new applied file after which the exporter is silent. */
+  readonly silentAfter: number;
+}
+
 /** Keys shown of each concern. */
 const MAX_SHOWN = 5;
 
 /** All that needs a person, the worst first. */
-export function concernsOf(view: DatasetView, now: number): readonly Concern[] {
+export function concernsOf(view: DatasetView, { at: now, silentAfter }: Look): readonly Concern[] {
   const behind = forgotten(view);
   // Its runs end before they note that they looked: nothing is wrong with worker or Schedule.
   const unchecked = behind.length === 0 && isUnchecked(view, now);
   return [
     ...behind,
     ...refusals(view),
-    ...silence(view, now, unchecked),
-    ...(unchecked ? [] : unfed(view, now)),
+    ...silence(view, { at: now, silentAfter }, unchecked),
+    ...(unchecked ? [] : unfed(view, { at: now, silentAfter })),
     ...listed(view),
     ...(unchecked ? [unattended(view, now)] : []),
     ...unarchived(view, now),
@@ -149,13 +156,12 @@ function unattended({ dataset, ledger, listing }: DatasetView, now: number): Con
 /** Nothing new is applied: the data are stale, or the exporter, which is looked at in vain, is silent. */
 function silence(
   { dataset, ledger, listing }: DatasetView,
-  now: number,
+  { at: now, silentAfter }: Look,
   unchecked: boolean,
 ): readonly Concern[] {
   const freshness = ledger.value?.status?.freshnessSeconds;
   if (!dataset.enabled || freshness == null) return [];
   const age = freshness + agedBy(ledger, now);
-  const { silentAfter } = ALERT_LIMITS;
   const idle = listing.value?.seen.pending.total === 0 && listing.value.failed.length === 0;
   const silent = idle && !unchecked;
   if (age <= (silent ? silentAfter : 2 * silentAfter)) return [];
@@ -173,11 +179,11 @@ function silence(
 }
 
 /** Runs look, and no file was ever applied. */
-function unfed({ dataset, ledger }: DatasetView, now: number): readonly Concern[] {
+function unfed({ dataset, ledger }: DatasetView, { at: now, silentAfter }: Look): readonly Concern[] {
   const status = ledger.value?.status;
   if (!dataset.enabled || !status || status.freshnessSeconds !== null) return [];
   const age = status.enabledSeconds + agedBy(ledger, now);
-  if (age <= ALERT_LIMITS.silentAfter) return [];
+  if (age <= silentAfter) return [];
   return [
     {
       level: 'warn',

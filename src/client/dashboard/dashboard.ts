@@ -53,7 +53,14 @@ async function serve(servers: Servers, { host, port, every, temporalUi }: Option
   });
   const runLink = runLinks(config, temporalUi);
   const server = pageServer(host, async () =>
-    page({ views: await watched.current(), now: Date.now(), everyMs, bucket: config.s3.bucket, runLink }),
+    page({
+      views: await watched.current(),
+      now: Date.now(),
+      silentAfter: config.silentAfter,
+      everyMs,
+      bucket: config.s3.bucket,
+      runLink,
+    }),
   );
   await listen(server, host, port);
   const { port: bound } = server.address() as AddressInfo;

@@ -1,7 +1,7 @@
 /** The whole page. Its `main` is what the browser exchanges when it asks again. */
 
 import { counted, localTime } from '../terminal.ts';
-import { concernsOf } from './attention.ts';
+import { concernsOf, type Look } from './attention.ts';
 import { html } from './html.ts';
 import { datasetSection } from './sections.ts';
 import type { DatasetView } from './snapshot.ts';
@@ -12,6 +12,8 @@ export interface PageInput {
   readonly views: readonly DatasetView[];
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Seconds without a new applied file after which the exporter is silent. */
+  readonly silentAfter: number;
   readonly everyMs: number;
   readonly bucket: string;
   readonly runLink: RunLink;
@@ -19,8 +21,9 @@ export interface PageInput {
 
 /** The page as it is sent. */
 export function page(input: PageInput): string {
-  const { views, now, everyMs, bucket, runLink } = input;
-  const { level, text } = verdict(views, now);
+  const { views, now, silentAfter, everyMs, bucket, runLink } = input;
+  const look = { at: now, silentAfter };
+  const { level, text } = verdict(views, look);
   const zone = views[0]?.dataset.timeZone ?? 'UTC';
   const seenAt = oldest(views);
   return html`<!doctype html>
@@ -44,7 +47,7 @@ export function page(input: PageInput): string {
           </p>
           <p id="lost" class="concern bad" role="alert" hidden></p>
         </header>
-        <main id="main">${views.map((view) => datasetSection(view, now, runLink))}</main>
+        <main id="main">${views.map((view) => datasetSection(view, look, runLink))}</main>
         <footer>
           <p class="note">
             Read-only, from PostgreSQL and the bucket’s listing. <a href="/" id="again">Look again</a>
@@ -68,11 +71,11 @@ interface Verdict {
 }
 
 /** Is anything wrong? */
-function verdict(views: readonly DatasetView[], now: number): Verdict {
+function verdict(views: readonly DatasetView[], look: Look): Verdict {
   const blind = views.filter(
     ({ ledger, listing }) => ledger.problem !== undefined || listing.problem !== undefined,
   );
-  const concerns = views.flatMap((view) => concernsOf(view, now));
+  const concerns = views.flatMap((view) => concernsOf(view, look));
   if (blind.length > 0) return { level: 'bad', text: 'A server cannot be read' };
   if (views.some(({ ledger }) => !ledger.value)) return { level: 'warn', text: 'Looking for the first time' };
   if (concerns.some(({ stops }) => stops)) return { level: 'bad', text: 'Loading has stopped' };

@@ -2,7 +2,7 @@
 
 import type { RecentDeed, RecentReject } from '../../postgres/recent.ts';
 import { ago, count, counted, localTime } from '../terminal.ts';
-import { concernsOf, type Concern } from './attention.ts';
+import { concernsOf, type Concern, type Look } from './attention.ts';
 import { nameOf } from '../../domain/changeFile.ts';
 import { charts } from './chart.ts';
 import { html, NONE, type Html } from './html.ts';
@@ -16,8 +16,9 @@ const MAX_FILES = 20;
 const MAX_PENDING = 20;
 
 /** A dataset. */
-export function datasetSection(view: DatasetView, now: number, runLink: RunLink): Html {
+export function datasetSection(view: DatasetView, look: Look, runLink: RunLink): Html {
   const { dataset, ledger } = view;
+  const { at: now } = look;
   const id = `dataset-${dataset.name}`;
   return html`<section class="dataset" id="${id}" aria-labelledby="${id}-title">
     <h2 id="${id}-title">
@@ -25,7 +26,7 @@ export function datasetSection(view: DatasetView, now: number, runLink: RunLink)
     </h2>
     ${blindness('PostgreSQL', ledger, now)}
     ${ledger.problem === undefined ? blindness('The bucket’s listing', view.listing, now) : NONE}
-    ${concernsOf(view, now).map(concern)} ${facts(view, now)}
+    ${concernsOf(view, look).map(concern)} ${facts(view, now)}
     ${ledger.value ? charts(ledger.value.deeds) : NONE} ${pending(view)} ${rejects(view)}
     ${files(view, runLink)}
   </section>`;
