@@ -10,6 +10,7 @@ import { DATASETS, ENABLED, SHADOWS } from './datasets/index.ts';
 import { countedStore } from './monitoring/countedStore.ts';
 import { startMonitoring, type Monitoring } from './monitoring/index.ts';
 import { installRuntime } from './monitoring/runtime.ts';
+import { isFinal, TidemarkFailure } from './domain/failures.ts';
 import { slotsOf } from './domain/slots.ts';
 import { noteSettings } from './postgres/ledger.ts';
 import { createPool, type Pool } from './postgres/pool.ts';
@@ -69,7 +70,7 @@ async function workMonitored(
     const { logger } = Runtime.instance();
     await checkConnections(pool, config.loads, logger);
     await tellOfTables(pool, ENABLED, logger);
-    const held = await areHeld(pool);
+    const held = await noteAtStart(pool);
     await checkPrefixes(store, ENABLED, logger);
     const connection = await NativeConnection.connect(config.temporal.connectionOptions);
     running.connection = connection;
@@ -125,17 +126,27 @@ async function askTemporal({ temporal: { namespace } }: Config, { connection }: 
   await connection.workflowService.describeNamespace({ namespace });
 }
 
+/**
+ * Notes what the datasets' definitions say. @returns whether it is to be tried again: a row is held, or PostgreSQL broke off
+ *
+ * @throws TidemarkFailure where PostgreSQL refuses it, which a schema that was not migrated does
+ */
+async function noteAtStart(pool: Pool): Promise<boolean> {
+  try {
+    return (await noteSettings(pool, DATASETS)) > 0;
+  } catch (error) {
+    if (error instanceof TidemarkFailure && !isFinal(error.kind)) return true;
+    throw error;
+  }
+}
+
 /** A load may hold a dataset's row for long, that of a worker that was killed for as long as its session lasts. */
 async function noteHeldSettings(pool: Pool, stop: AbortSignal): Promise<void> {
   for (let held = true; held && !stop.aborted;) {
     await delay(NOTE_AGAIN_MS, undefined, { signal: stop }).catch(() => undefined);
-    if (!stop.aborted) held = await areHeld(pool);
+    // PostgreSQL may be away meanwhile; loads say so.
+    if (!stop.aborted) held = await noteSettings(pool, DATASETS).then(Boolean, () => true);
   }
-}
-
-/** Notes what the datasets' definitions say. @returns whether it is to be tried again; PostgreSQL may be away, as loads say */
-function areHeld(pool: Pool): Promise<boolean> {
-  return noteSettings(pool, DATASETS).then(Boolean, () => true);
 }
 
 /** Archiving relies on the store's conditions: one that ignores them is said once, where the operator looks. */

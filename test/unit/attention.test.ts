@@ -8,6 +8,7 @@ import { NOTHING_SEEN, type ListingSummary } from '../../src/domain/listing.ts';
 import type { OpenFailure, DatasetStatus } from '../../src/postgres/status.ts';
 
 const NOW = Date.UTC(2026, 5, 22, 12, 0, 30);
+const LOOK = { at: NOW, silentAfter: 3_600 };
 const MINUTE = 60_000;
 
 /** A dataset with which nothing is wrong, but for what is given. */
@@ -132,9 +133,7 @@ describe('what needs a person, on the page', () => {
 
   for (const [what, seen, expected] of cases)
     it(what, () => {
-      const found = concernsOf(seen, { at: NOW, silentAfter: 3_600 }).map(
-        ({ level, title }) => `${level}: ${title}`,
-      );
+      const found = concernsOf(seen, LOOK).map(({ level, title }) => `${level}: ${title}`);
       assert.deepEqual(found, expected === undefined ? [] : [expected]);
     });
 });
@@ -163,8 +162,7 @@ describe('the verdict of the page', () => {
     it(expected, () => {
       const html = page({
         views,
-        now: NOW,
-        silentAfter: 3_600,
+        look: LOOK,
         everyMs: 1_000,
         bucket: 'b',
         runLink: () => undefined,

@@ -24,6 +24,7 @@ export interface Concern {
 
 /** When somebody looks, and what is old to them. */
 export interface Look {
+  /** Milliseconds since the epoch. */
   readonly at: number;
   /** Seconds without a new applied file after which the exporter is silent. */
   readonly silentAfter: number;
@@ -33,15 +34,16 @@ export interface Look {
 const MAX_SHOWN = 5;
 
 /** All that needs a person, the worst first. */
-export function concernsOf(view: DatasetView, { at: now, silentAfter }: Look): readonly Concern[] {
+export function concernsOf(view: DatasetView, look: Look): readonly Concern[] {
+  const { at: now } = look;
   const behind = forgotten(view);
   // Its runs end before they note that they looked: nothing is wrong with worker or Schedule.
   const unchecked = behind.length === 0 && isUnchecked(view, now);
   return [
     ...behind,
     ...refusals(view),
-    ...silence(view, { at: now, silentAfter }, unchecked),
-    ...(unchecked ? [] : unfed(view, { at: now, silentAfter })),
+    ...silence(view, look, unchecked),
+    ...(unchecked ? [] : unfed(view, look)),
     ...listed(view),
     ...(unchecked ? [unattended(view, now)] : []),
     ...unarchived(view, now),

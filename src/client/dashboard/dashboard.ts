@@ -55,8 +55,7 @@ async function serve(servers: Servers, { host, port, every, temporalUi }: Option
   const server = pageServer(host, async () =>
     page({
       views: await watched.current(),
-      now: Date.now(),
-      silentAfter: config.silentAfter,
+      look: { at: Date.now(), silentAfter: config.silentAfter },
       everyMs,
       bucket: config.s3.bucket,
       runLink,

@@ -10,10 +10,7 @@ import type { RunLink } from './temporalUi.ts';
 /** What the page is made of. */
 export interface PageInput {
   readonly views: readonly DatasetView[];
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-  /** Seconds without a new applied file after which the exporter is silent. */
-  readonly silentAfter: number;
+  readonly look: Look;
   readonly everyMs: number;
   readonly bucket: string;
   readonly runLink: RunLink;
@@ -21,8 +18,7 @@ export interface PageInput {
 
 /** The page as it is sent. */
 export function page(input: PageInput): string {
-  const { views, now, silentAfter, everyMs, bucket, runLink } = input;
-  const look = { at: now, silentAfter };
+  const { views, look, everyMs, bucket, runLink } = input;
   const { level, text } = verdict(views, look);
   const zone = views[0]?.dataset.timeZone ?? 'UTC';
   const seenAt = oldest(views);
