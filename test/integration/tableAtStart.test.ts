@@ -42,6 +42,35 @@ describe('a worker that starts', function () {
     await world.close();
   });
 
+  it('goes on where PostgreSQL breaks off while it notes that, and notes it later', async () => {
+    const world = await openWorld();
+    await world.db.query(`update tickets.dataset_state set enabled = false`);
+    await world.db.query(`create function broken() returns trigger language plpgsql as
+      $$ begin raise 'shut down' using errcode = 'admin_shutdown'; end $$`);
+    await world.db.query(
+      'create trigger broken before update on tickets.dataset_state for each row execute function broken()',
+    );
+    const enabled = async (): Promise<unknown> =>
+      (await world.db.query(`select enabled from tickets.dataset_state where dataset = 'inc'`))[0];
+    const worker = await WorkerProcess.start(world.env);
+    await worker.works();
+    assert.deepEqual(await enabled(), { enabled: false });
+    await world.db.query('drop function broken cascade');
+    await until(20_000, 'it is noted', async () => ((await enabled()) as { enabled: boolean }).enabled);
+    assert.equal(await worker.end(), 'status 0');
+    await world.close();
+  });
+
+  it('ends where the schema is not up to date, and says what to type', async () => {
+    const world = await openWorld();
+    await world.db.query('alter table tickets.dataset_state drop column enabled_since cascade');
+    const worker = await WorkerProcess.start(world.env);
+    await until(60_000, 'it ends', () => !worker.running);
+    assert.equal(await worker.end(), 'status 1');
+    assert.match(worker.said, /tidemark migrate/);
+    await world.close();
+  });
+
   it('says what its table lacks, and the SQL that mends it; mended, its files are loaded', async () => {
     const world = await openWorld();
     await world.db.query('alter table tickets.inc drop column mttr');
