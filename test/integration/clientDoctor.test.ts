@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { whoActs } from '../../src/client/whoActs.ts';
 import { rebuildQueue } from '../../src/client/rebuildQueue.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { readServerFacts, roomOf } from '../../src/postgres/inspect.ts';
@@ -242,7 +243,7 @@ describe('tidemark doctor', function () {
     const paused = faults((await doctor()).checks, 'temporal.schedule');
     assert.deepEqual(
       paused.map(({ level, what, mend }) => [level, what, mend]),
-      [['warning', 'ingest-inc is paused (moving)', 'tidemark schedule resume inc']],
+      [['warning', `ingest-inc is paused (moving (${whoActs()}))`, 'tidemark schedule resume inc']],
     );
     const elsewhere = faults((await doctor({ TIDEMARK_TASK_QUEUE: 'other' })).checks, 'temporal.schedule');
     assert.match(elsewhere.map(({ what }) => what).join(' '), /starts runs on another task queue than other/);
