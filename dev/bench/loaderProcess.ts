@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { LoadFileResult } from '../../src/activities/interface.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { NOTHING_SEEN } from '../../src/domain/listing.ts';
+import { workerCommand } from '../demo/product.ts';
 import { childEnvironment, type Stack } from '../embedded.ts';
 import type { StoredFile } from './files.ts';
 
@@ -42,12 +43,13 @@ const PAGE_SIZE = 500;
 
 type Answer = { readonly result: unknown } | { readonly error: string };
 
-/** Starts one; it ends with `stop`, and by itself where this process ends. */
+/** Starts one, as `npm run worker` starts Node; it ends with `stop`, and by itself where this process ends. */
 export async function startLoader(stack: Stack): Promise<Loader> {
+  const { args, env } = await workerCommand();
   const child = fork(fileURLToPath(new URL('loader.js', import.meta.url)), [], {
-    env: childEnvironment(stack),
-    // Nothing of our own options: no tsx in it.
-    execArgv: [],
+    env: { ...childEnvironment(stack), ...env },
+    // The worker's options, and nothing of our own: no tsx in it.
+    execArgv: args.slice(0, -1),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   await answerOf(child);
