@@ -3,17 +3,18 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { setMaxListeners } from 'node:events';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import type { Difference } from '../domain/difference.ts';
 import { countAlarms } from '../postgres/rebuildHistory.ts';
 import { readFoundRows, readRebuild, type FoundRow, type Rebuild } from '../postgres/rebuildRecord.ts';
 import type { RebuildResult } from '../workflows/rebuildDataset.ts';
 import { answerTo, GO_ON, NOT_CONFIRMED } from './confirm.ts';
 import { problemOf } from './followRun.ts';
+import { onInterrupt, sayDetached } from './interrupt.ts';
 import { commandOf, type RebuildRun } from './openRebuild.ts';
+import { printDifference, printResult } from './printRebuild.ts';
 import { Problem } from './problem.ts';
 import { openProgressLine } from './progressLine.ts';
 import type { Servers } from './servers.ts';
-import { count, counted, note, print, printable, printJson, styled } from './terminal.ts';
+import { count, counted, note, print, printable, printJson } from './terminal.ts';
 
 /** Often enough to look alive, seldom enough to cost nothing. */
 const LOOK_MS = 500;
@@ -32,6 +33,8 @@ const MAX_SHOWN = 20;
 /** What is followed, and how. */
 export interface FollowRebuild {
   readonly dataset: Dataset;
+  /** What attaches to it again. */
+  readonly command: string;
   /** Whether the difference was agreed to before it was known. */
   readonly agreed: boolean;
   readonly json: boolean;
@@ -41,21 +44,33 @@ export interface FollowRebuild {
 /** How a rebuild ended. */
 type Ended = { readonly result: RebuildResult } | { readonly error: unknown };
 
-/** Follows a rebuild to its end, or until nobody answers. */
+/**
+ * Follows a rebuild to its end, or until nobody answers. Ctrl-C leaves it alone, and says how to come back; it is heard
+ * from the call on. At the question the terminal has it (`answerTo`).
+ */
 export async function followRebuild(servers: Servers, run: RebuildRun, input: FollowRebuild): Promise<void> {
-  const client = await servers.temporal();
   const left = new AbortController();
   // The SDK adds a listener with each of its long polls.
   setMaxListeners(0, left.signal);
-  const ended: Promise<Ended> = client
-    .withAbortSignal(left.signal, () => run.handle.result())
-    .then(
-      (result) => ({ result }),
-      (error: unknown) => ({ error }),
-    );
+  let interrupted = false;
+  const deaf = onInterrupt(() => {
+    interrupted = true;
+    left.abort();
+  });
   try {
+    const client = await servers.temporal();
+    const ended: Promise<Ended> = client
+      .withAbortSignal(left.signal, () => run.handle.result())
+      .then(
+        (result) => ({ result }),
+        (error: unknown) => ({ error }),
+      );
     await follow(servers, run, input, ended);
+  } catch (error) {
+    if (!interrupted) throw error;
+    sayDetached('rebuild', input.command, run.handle.workflowId);
   } finally {
+    deaf();
     // Its connection is not closed before a long poll is over.
     left.abort();
   }
@@ -196,49 +211,4 @@ async function sayAlarms({ db }: Servers, { baseId, baseKey }: Rebuild): Promise
 /** An id that was withheld is no id that is empty. */
 function withoutMissing({ ticket, ...row }: FoundRow): object {
   return ticket === null ? row : { ...row, ticket };
-}
-
-const MEANING = {
-  missing: 'is not in the table',
-  different: 'has other values, or comes from another line',
-  extra: 'is in the table, and no file leads to it',
-} as const;
-
-function printDifference(dataset: Dataset, difference: Difference, rows: readonly FoundRow[]): void {
-  const { stored, built, missing, different, extra, columns } = difference;
-  print(`${dataset.name}: ${counted(built, 'row')} built, ${count(stored)} stored`);
-  for (const finding of ['missing', 'different', 'extra'] as const) {
-    const total = difference[finding];
-    if (total === 0) continue;
-    print(styled('yellow', `${finding}: ${counted(total, 'row')}`));
-    const shown = rows.filter((row) => row.finding === finding);
-    for (const { key, line, ticket } of shown) {
-      const id = ticket === null ? '' : `${printable(ticket)}: `;
-      print(`  ${id}the row of ${printable(key)} line ${line} ${MEANING[finding]}`);
-    }
-    if (total > shown.length) print(`  … and ${count(total - shown.length)} more`);
-  }
-  const differing = Object.entries(columns).map(([name, n]) => `${name} ${count(n)}`);
-  if (differing.length > 0) print(`columns that differ: ${differing.join(', ')}`);
-  if (missing + different + extra === 0) print(styled('green', 'the table is what its files lead to'));
-}
-
-function printResult(dataset: Dataset, result: RebuildResult, { removes }: Rebuild): void {
-  const { outcome, files, from, inserted = 0, updated = 0, removed = 0, table, rows = 0 } = result;
-  const merged = `${counted(files, 'file')} merged, from ${printable(from)} on`;
-  if (outcome === 'kept') print(`${merged}\n${table ?? ''}: ${counted(rows, 'row')}`);
-  if (result.grants === 'withheld') {
-    print(
-      `tickets.${dataset.table} has row level security: only tidemark_rebuilder may read it; others: grant select, and policies`,
-    );
-  }
-  if (outcome !== 'applied') return;
-  print(merged);
-  print(
-    `tickets.${dataset.table}: inserted ${count(inserted)}, updated ${count(updated)}, removed ${count(removed)}`,
-  );
-  const extra = result.difference?.extra ?? 0;
-  if (extra > 0 && !removes) {
-    print(`${counted(extra, 'row')} that no file leads to left where they are; to take them out: --remove`);
-  }
 }

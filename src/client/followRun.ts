@@ -11,6 +11,7 @@ import { nameOf } from '../domain/changeFile.ts';
 import type { ingestDataset } from '../workflows/ingestDataset.ts';
 import type { IngestResult } from '../workflows/run.ts';
 import { askLoading } from './loading.ts';
+import { onInterrupt, sayDetached } from './interrupt.ts';
 import type { RunRef } from './openRun.ts';
 import { Problem } from './problem.ts';
 import { progressDisplay } from './progressDisplay.ts';
@@ -22,9 +23,6 @@ const PROGRESS_MS = 1_000;
 
 /** Lines of one look at the ledger; a run may load hundreds of files between two. */
 const MAX_LINES = 10;
-
-/** What a shell reports for a command that Ctrl-C ended. */
-const INTERRUPTED = 130;
 
 /** What is followed, and how. */
 export interface FollowInput {
@@ -55,9 +53,7 @@ export async function followRun(client: Client, db: Queryable, input: FollowInpu
   const interrupted = new AbortController();
   // The SDK adds a listener with each of its long polls.
   setMaxListeners(0, interrupted.signal);
-  // Not `once`: npm and tsx pass the terminal's signal on, so that it may come twice.
-  const interrupt = (): void => interrupted.abort();
-  process.on('SIGINT', interrupt);
+  const deaf = onInterrupt(() => interrupted.abort());
   const ended = new AbortController();
   const telling =
     since === undefined ? undefined : tellProgress({ client, db, input, since, ended: ended.signal });
@@ -68,9 +64,9 @@ export async function followRun(client: Client, db: Queryable, input: FollowInpu
     await telling;
     if ('result' in end) return json ? printJson(end.result) : printResult(end.result);
     if (!interrupted.signal.aborted) throw problemOf(end.error, run);
-    sayDetached(dataset, run);
+    sayDetached('run', `tidemark start ${dataset.name} --wait`, run.workflowId);
   } finally {
-    process.removeListener('SIGINT', interrupt);
+    deaf();
   }
 }
 
@@ -175,11 +171,4 @@ export function problemOf(error: unknown, { workflowId }: Pick<RunRef, 'workflow
   if (cause instanceof CancelledFailure) return new Problem(`the run ${workflowId} was cancelled`);
   if (cause instanceof TerminatedFailure) return new Problem(`the run ${workflowId} was terminated`);
   return new Problem(`the run ${workflowId} failed (${cause?.name ?? 'no cause given'})`);
-}
-
-function sayDetached(dataset: Dataset, { workflowId }: RunRef): void {
-  note(`\ndetached; the run goes on.
-  reattach:  tidemark start ${dataset.name} --wait
-  cancel:    temporal workflow cancel --workflow-id ${printable(workflowId)}`);
-  process.exitCode = INTERRUPTED;
 }

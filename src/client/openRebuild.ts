@@ -130,14 +130,21 @@ function refuseOther(dataset: Dataset, open: Rebuild, { from, asOf, removes }: W
 }
 
 /** The command that attaches to a rebuild. */
-export function commandOf(dataset: Dataset, rebuild: Rebuild): string {
+export function commandOf(dataset: Dataset, rebuild: RebuildOptions): string {
   return ['tidemark rebuild', dataset.name, optionsOf(rebuild), '--reason TEXT'].filter(Boolean).join(' ');
 }
 
-function optionsOf({ from, asOf, removes }: Rebuild): string {
+/** What tells one rebuild of a dataset from another. */
+interface RebuildOptions {
+  readonly from: ObjectKey | null | undefined;
+  readonly asOf: ObjectKey | null | undefined;
+  readonly removes: boolean;
+}
+
+function optionsOf({ from, asOf, removes }: RebuildOptions): string {
   const options = [
-    from === null ? '' : `--from ${printable(from)}`,
-    asOf === null ? '' : `--as-of ${printable(asOf)}`,
+    from ? `--from ${printable(from)}` : '',
+    asOf ? `--as-of ${printable(asOf)}` : '',
     removes ? '--remove' : '',
   ];
   return options.filter(Boolean).join(' ');

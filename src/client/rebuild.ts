@@ -4,7 +4,7 @@ import { changeFileKey } from './changeFileKey.ts';
 import { actsForAReason, confirm, reasonOf, type ActOptions } from './confirm.ts';
 import { datasetNamed } from './datasetNamed.ts';
 import { agreeTo, followRebuild } from './followRebuild.ts';
-import { findOrBegin } from './openRebuild.ts';
+import { commandOf, findOrBegin } from './openRebuild.ts';
 import { Problem } from './problem.ts';
 import { rebuildQueue } from './rebuildQueue.ts';
 import { withServers, type Servers } from './servers.ts';
@@ -33,7 +33,8 @@ export function addRebuild(program: Command): void {
         'Builds the table anew beside the live one, from the files that the ledger names, each checked by its SHA-256; ' +
           'shows what differs; and writes the difference into the live table in one transaction. Rows that no file ' +
           'leads to are shown, and removed only with --remove. Needs a rebuilder: npm run rebuilder. Where the same ' +
-          'rebuild of the dataset is open, it attaches to that one.',
+          'rebuild of the dataset is open, it attaches to that one. Ctrl-C before the question leaves it, with exit ' +
+          'status 130: the rebuild goes on.',
       )
       .argument('<dataset>')
       .option(
@@ -94,17 +95,20 @@ async function rebuild(servers: Servers, dataset: Dataset, options: RebuildOptio
   await sayWhereNobodyWorks(client, rebuildQueue(servers.config.taskQueue), 'rebuilder');
   const json = options.json === true;
   const { workflowId } = handle;
+  const follows = !agreed || options.wait === true;
+  const values = options.values === true ? 'shown' : 'withheld';
+  // Begun before anything is said of it: who reads that it has started may press Ctrl-C.
+  const command = commandOf(dataset, wanted);
+  const following = follows
+    ? followRebuild(servers, run, { dataset, command, agreed, json, values })
+    : undefined;
   if (!json) {
     print(
       `${attached ? 'attached to the open rebuild' : 'started'} ${printable(workflowId)}, number ${rebuild}`,
     );
   }
-  if (agreed && options.wait !== true) {
-    if (json) printJson({ dataset: dataset.name, workflowId, rebuild, attached });
-    return;
-  }
-  const values = options.values === true ? 'shown' : 'withheld';
-  await followRebuild(servers, run, { dataset, agreed, json, values });
+  if (json && !follows) printJson({ dataset: dataset.name, workflowId, rebuild, attached });
+  await following;
 }
 
 /** Who cannot be asked once the difference is known is told at once. */

@@ -50,11 +50,7 @@ export async function setWatermark(
         `a load came between: nothing was done. See where the watermark is: tidemark watermark show ${dataset.name}`,
       );
     }
-    await recordAdoption(tx, {
-      dataset: dataset.name,
-      key,
-      provenance: { who: whoActs(), reason },
-    });
+    await recordAdoption(tx, { dataset, key, provenance: { who: whoActs(), reason } });
   });
   if (json === true) {
     return printJson({

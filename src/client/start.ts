@@ -28,7 +28,10 @@ export function addStart(program: Command): void {
         'started by anyone, it attaches to that one and starts nothing.',
     )
     .argument('<dataset>')
-    .option('--wait', 'follow the run to its end; exit status 1 where it fails')
+    .option(
+      '--wait',
+      'follow the run to its end; exit status 1 where it fails, 130 after Ctrl-C: the run goes on',
+    )
     .option('--json', 'print one JSON document: with --wait the result')
     .addHelpText('after', '\nExample:\n  $ tidemark start inc --wait')
     .action((name: string, options: StartOptions) =>

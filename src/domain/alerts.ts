@@ -14,7 +14,7 @@ export interface DatasetWatch {
   readonly checkAge: number | null;
   /** When that was. */
   readonly checkedAt: Date | null;
-  /** Rows that loads have inserted. */
+  /** Of the table, by the ledger. */
   readonly rows: number;
   readonly pending: number;
   readonly late: KeyList;

@@ -70,12 +70,13 @@ export function createDeedMetrics(registry: Registry, datasets: readonly Dataset
 
 /** Prometheus takes no increase from a series that begins with 1: the first failure would be none. */
 function beginAtZero(
-  { files, rows, bytes, moved, failures }: ReturnType<typeof counters>,
+  { files, rows, seconds, bytes, moved, failures }: ReturnType<typeof counters>,
   dataset: string,
 ): void {
   for (const outcome of Object.keys(OUTCOMES)) files.inc({ dataset, outcome }, 0);
   for (const outcome of [...Object.keys(NO_ROWS), 'refused']) rows.inc({ dataset, outcome }, 0);
   for (const outcome of ['moved', 'not moved']) moved.inc({ dataset, outcome }, 0);
+  seconds.zero({ dataset });
   bytes.inc({ dataset }, 0);
   for (const activity of Object.keys(ACTIVITIES))
     for (const kind of FAILURE_KINDS) failures.inc({ dataset, activity, kind }, 0);

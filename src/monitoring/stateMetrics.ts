@@ -67,7 +67,7 @@ function stateGauges(registry: Registry) {
     undelivered: gauge('webhook_undelivered', 'Messages to the webhook that are neither taken nor given up.'),
     ofDatasets: {
       enabled: of('dataset_enabled', 'Whether the dataset is switched on in its file.'),
-      rows: of('dataset_rows', 'Rows that loads have inserted.'),
+      rows: of('dataset_rows', 'Rows of the table by the ledger.'),
       freshness: of('freshness_seconds', 'Since the export of the newest applied file started.'),
       checkAge: of(
         'last_check_age_seconds',

@@ -1,6 +1,8 @@
 /** The watermark as a person, or a migration, sets it: a deed of the ledger like any other. */
 
+import type { Dataset } from '../datasets/dataset.ts';
 import type { Queryable } from './queryable.ts';
+import { targetTable } from './tables.ts';
 
 /** The deed that put the watermark where it is. */
 export interface WatermarkDeed {
@@ -39,7 +41,7 @@ export async function hasRows(db: Queryable, table: string): Promise<boolean> {
 
 /** What is adopted, and why. */
 export interface Adoption {
-  readonly dataset: string;
+  readonly dataset: Dataset;
   /** The new watermark. */
   readonly key: string;
   /** Who, why and from where. */
@@ -47,18 +49,21 @@ export interface Adoption {
 }
 
 /**
- * Writes the ledger row, and settles the failures at or below it: nothing stops there any more. Under the dataset's
- * lock; that the key is above the watermark is for the caller to see.
+ * Writes the ledger row, and settles the failures at or below it: nothing stops there any more. Rows of the table that no
+ * deed before has inserted are its own, so that the ledger's sum is what the table has. Under the dataset's lock; that the
+ * key is above the watermark is for the caller to see.
  */
 export async function recordAdoption(tx: Queryable, { dataset, key, provenance }: Adoption): Promise<void> {
   await tx.query(
-    `insert into tickets.import_meta (dataset, source_key, export_type, metadata)
-     values ($1, $2, 'adopted', $3::text::jsonb)`,
-    [dataset, key, JSON.stringify({ source_max_key: key, ...provenance })],
+    `insert into tickets.import_meta (dataset, source_key, export_type, rows_inserted, metadata)
+     select $1, $2, 'adopted', greatest(t.rows - d.rows, 0), $3::text::jsonb
+     from tickets.dataset_status d, (select count(*) as rows from ${targetTable(dataset)}) t
+     where d.dataset = $1`,
+    [dataset.name, key, JSON.stringify({ source_max_key: key, ...provenance })],
   );
   await tx.query(
     `update tickets.import_failures set resolved_at = clock_timestamp(), resolution = 'covered'
      where dataset = $1 and source_key collate "C" <= $2 and resolved_at is null and kind <> 'FileChanged'`,
-    [dataset, key],
+    [dataset.name, key],
   );
 }

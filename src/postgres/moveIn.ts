@@ -66,7 +66,7 @@ export async function adopt(tx: Queryable, found: Found, who?: string): Promise<
       reason: 'taken over from an older loader',
       taken_from: `tickets.${found.setAside}`,
     };
-    await recordAdoption(tx, { dataset: dataset.name, key: watermark, provenance });
+    await recordAdoption(tx, { dataset, key: watermark, provenance });
     const tableIsEmpty = !(await hasRows(tx, targetTable(dataset)));
     adopted.push({ dataset: dataset.name, watermark, tableIsEmpty });
   }

@@ -96,6 +96,22 @@ describe('who rebuilds what is being rebuilt', function () {
     assert.match(asked.said, /attached to [^]*Go on\?[^]*tickets\.inc: inserted 0, updated 1, removed 0/);
   });
 
+  it('Ctrl-C before the question detaches: the rebuild goes on, and how to come back is said', async () => {
+    const left = await onTerminal(world, '\u0003', `rebuild inc --from ${fileName(2)}`, 'started ');
+
+    assert.deepEqual([left.status, await states()], [130, ['asked']]);
+    const said = left.said.replaceAll('\r', '');
+    assert.match(
+      said,
+      /detached; the rebuild goes on\.\n  reattach:  (.+)\n  cancel:    temporal workflow cancel --workflow-id rebuild-inc\n$/,
+    );
+    const reattach = /reattach:  tidemark (rebuild inc .*) --reason TEXT\n/.exec(said)?.[1];
+    await world.rebuildWork();
+    const back = await onTerminal(world, 'n\n', reattach);
+    assert.deepEqual([back.status, await states()], [3, ['dropped']]);
+    assert.match(back.said, /^attached to the open rebuild rebuild-inc, number 1/m);
+  });
+
   it('a no that comes after another’s yes is told what was written', async () => {
     await world.rebuildWork();
     await world.db.query(`update tickets.inc set priority = 'edited' where ticket_id = 'B'`);

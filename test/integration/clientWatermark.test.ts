@@ -64,6 +64,26 @@ describe('tidemark watermark', function () {
     assert.equal(late.status, 0);
   });
 
+  it('set counts rows that something else has put there, beside those that loads have inserted', async () => {
+    await world.putAndLoad(fileName(1), incFile([{ ticket_id: 'A' }]));
+    await world.db.query(
+      `insert into tickets.inc (ticket_id, source_key, source_line, loaded_at)
+       select 'by hand ' || n, '', 0, now() from generate_series(1, 2) n`,
+    );
+    assert.equal((await set(fileName(2), '--yes')).status, 0);
+    assert.deepEqual(
+      (await world.ledger()).map(({ type, inserted }) => [type, inserted]),
+      [
+        ['baseline', 1],
+        ['adopted', 2],
+      ],
+    );
+    assert.deepEqual(
+      await world.db.query(`select rows::int from tickets.dataset_status where dataset = 'inc'`),
+      [{ rows: 3 }],
+    );
+  });
+
   it('set takes a stamp, a name and a key in the archive; twice is once', async () => {
     await world.db.query(
       `insert into tickets.inc (ticket_id, source_key, source_line, loaded_at) values ('A', 'k', 2, now())`,

@@ -11,6 +11,8 @@ import { startStack, type Stack } from '../../dev/embedded.ts';
 import { built } from '../support/built.ts';
 import { findProgram, TEMPORAL, VERSITYGW } from '../../dev/servers/binaries.ts';
 import { composeEnvironment } from '../support/deployment.ts';
+import { docsCommands } from '../support/docsCommands.ts';
+import { WorkerProcess } from '../support/faults/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const DOCKER = join(ROOT, 'temporal-docker');
@@ -120,5 +122,32 @@ describe('what the compose file’s one-shot services do', function () {
     const another = { TEMPORAL_NAMESPACE: 'another' };
     await once('temporal-namespace', script, another);
     assert.match(await once('temporal-namespace', script, another), /NamespaceInfo.Name\s+another/);
+  });
+
+  it('the verbs of docs/deployment.md, typed in their order beside a worker, end with 0, and all is well', async () => {
+    const env = {
+      ...(await composeEnvironment('worker')),
+      AWS_ENDPOINT_URL_S3: stack.env['AWS_ENDPOINT_URL_S3'] ?? '',
+      TEMPORAL_ADDRESS: stack.env['TEMPORAL_ADDRESS'] ?? '',
+      DATABASE_URL: await urlOf('worker'),
+      TIDEMARK_HTTP_PORT: '0',
+    };
+    const worker = await WorkerProcess.start(env);
+    try {
+      await worker.works();
+      const typed = (await docsCommands()).filter(({ page }) => page === 'docs/deployment.md');
+      const verbs = typed.flatMap(
+        ({ text }) => /^docker compose exec worker tidemark (.*)$/.exec(text)?.[1] ?? [],
+      );
+      assert.deepEqual(verbs, ['schedule apply', 'doctor']);
+      let said = '';
+      for (const verb of verbs)
+        said += await once('worker', [process.execPath, 'dist/client.js', ...verb.split(' ')], env);
+      assert.match(said, /^created ingest-inc: \*\/5 \* \* \* \* \(Africa\/Nairobi\)$/m);
+      assert.match(said, /^note +temporal\.rebuilder +no rebuilder runs/m);
+      assert.doesNotMatch(said, /^problem/m);
+    } finally {
+      await worker.end();
+    }
   });
 });

@@ -8,7 +8,14 @@ import { createActivities } from '../../src/activities/index.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { SHADOWS } from '../../src/datasets/index.ts';
 import { built } from '../support/built.ts';
-import { commandsOf, docsCommands, ELSEWHERE, elsewhere, partsOf } from '../support/docsCommands.ts';
+import {
+  commandsOf,
+  docsCommands,
+  docsQueries,
+  ELSEWHERE,
+  elsewhere,
+  partsOf,
+} from '../support/docsCommands.ts';
 import { runInShell, SECRET } from '../support/docsShell.ts';
 import { incFile } from '../support/incFile.ts';
 import { ownTemporal, type OwnTemporal } from '../support/ownTemporal.ts';
@@ -144,6 +151,31 @@ describe('the commands of README and docs', function () {
     // The dataset of docs/adding-a-dataset.md is not in the program: test/integration/addingADatasetCommands.test.ts has it.
     return runInShell(command.replaceAll(/\bfuel\b/g, 'inc'), { folder, env: { ...env, ...owner } });
   }
+
+  it('their queries are answered, and those of docs/operations.md#alerts have a row where they should', async () => {
+    await fresh();
+    await world.putAndLoad(EARLY, incFile([{ ticket_id: 'INC-1' }, { ticket_id: 'EXPORT STOPPED here' }]));
+    await world.put('2026-06-21T13-00-00.csv', incFile([{ ticket_id: 'INC-2' }]));
+    await world.put(LATER, incFile([{ ticket_id: 'INC-3', mttr: 'much' }]));
+    const { workflow } = temporal.parts.temporal;
+    const options = { args: [{ dataset: 'inc' }], taskQueue: QUEUE, workflowId: 'refused' };
+    await assert.rejects(workflow.execute('ingestDataset', options));
+    await world.db.query(
+      `update tickets.dataset_state set last_checked_at = last_checked_at - interval '16 minutes';
+       update tickets.import_meta set imported_at = imported_at - interval '16 minutes'`,
+    );
+    const queries = await docsQueries();
+    const answers = [];
+    for (const { page, text } of queries) answers.push({ page, text, rows: await world.db.query(text) });
+    const alerts = answers.filter(
+      ({ page, text }) => page === 'docs/operations.md' && text.includes('tickets.dataset_status'),
+    );
+    assert.deepEqual(
+      alerts.map(({ rows }) => rows.map((row) => (row as { dataset: string }).dataset)),
+      [['inc'], ['inc'], ['inc'], ['inc'], ['inc']],
+    );
+    assert.ok(answers.length > alerts.length + 5);
+  });
 
   it('no reason is left over, each names what is there, and each script is in package.json', async () => {
     const commands = (await docsCommands()).flatMap(({ text }) => partsOf(text));

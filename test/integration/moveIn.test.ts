@@ -34,6 +34,15 @@ describe('moving in from an older loader', function () {
     }
   }
 
+  /** Rows of `inc` and `crq`, as `status` has them. */
+  async function rowsInStatus(): Promise<number[]> {
+    const shown = await Promise.all(['inc', 'crq'].map((name) => world.client('status', name, '--json')));
+    return shown.map(({ stdout }) => {
+      const { datasets } = JSON.parse(stdout) as { datasets: readonly { rows: number }[] };
+      return datasets[0]?.rows ?? NaN;
+    });
+  }
+
   it('sets its ledger aside, adopts the newest of its keys in any form, once, and a run goes on from there', async () => {
     await old(
       { source_max_key: stamp(1) },
@@ -69,8 +78,8 @@ describe('moving in from an older loader', function () {
     assert.deepEqual([result.applied, result.covered, result.watermark], [1, 1, full(4)]);
   });
 
-  it('takes its table with the rows that are there, and loads into it', async () => {
-    await old({ source_max_key: stamp(1) });
+  it('takes its table with the rows that are there, counts them, and loads into it', async () => {
+    await old({ source_max_key: stamp(1) }, { source_max_key: stamp(1), dataset: 'crq' });
     const columns = Object.entries(inc.columns).map(([name, { type }]) => `${name} ${type}`);
     await world.db.query(`create table tickets.inc (${columns.join(', ')}, note text, must text not null)`);
     const refusal = await migrate();
@@ -101,9 +110,11 @@ describe('moving in from an older loader', function () {
       { ticket_id: 'X', key: '' },
     ]);
     assert.doesNotMatch(stdout, /is empty/);
+    assert.deepEqual(await rowsInStatus(), [2, 1]);
     await world.put(fileName(2), incFile([{ ticket_id: 'A', priority: 'P1' }, { ticket_id: 'C' }]));
     const { rows } = await world.run();
     assert.deepEqual([rows.inserted, rows.updated], [1, 1]);
+    assert.deepEqual(await rowsInStatus(), [3, 1]);
     const table = await world.db.query(
       `select ticket_id as id, note, source_key as key from tickets.inc order by ticket_id`,
     );

@@ -190,8 +190,7 @@ describe('a large file', function () {
     ['it was left out', (key: string, etag: string) => skip(key, etag)],
     [
       'the watermark was set past it',
-      () =>
-        recordAdoption(world.db, { dataset: 'inc', key: inc.changesPrefix + fileName(9), provenance: {} }),
+      () => recordAdoption(world.db, { dataset: inc, key: inc.changesPrefix + fileName(9), provenance: {} }),
     ],
   ] as const) {
     it(`is not applied, and nothing of it stays, where ${what} while it was read`, async () => {

@@ -1,6 +1,7 @@
 /** The runs whose histories are frozen at each release: one for each way that the workflow can go. */
 
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
+import { registerAttributes } from '../../src/client/searchAttributes.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import type { Dataset } from '../../src/datasets/dataset.ts';
 import { fileName, incFile } from '../support/incFile.ts';
@@ -114,5 +115,13 @@ export const SCENARIOS: readonly Scenario[] = [
       await world.remove(inc.processedPrefix + fileName(2));
     },
     start: (world) => world.startRebuild({ agreed: true }),
+  },
+  // The last: the server has the attributes from then on.
+  {
+    name: 'search-attributes',
+    arrange: async (world) => {
+      await registerAttributes(world.shared.temporal);
+      await put(world, 1, 2);
+    },
   },
 ];

@@ -18,9 +18,8 @@ const SHELL = new Set(['sh', 'bash', 'console', 'shell']);
 
 /** All commands, README first, then the pages by name, each in its order. */
 export async function docsCommands(): Promise<DocsCommand[]> {
-  const pages = (await readdir(new URL('docs/', ROOT))).filter((name) => name.endsWith('.md')).sort();
   const found: DocsCommand[] = [];
-  for (const page of ['README.md', ...pages.map((name) => `docs/${name}`)]) {
+  for (const page of await pages()) {
     const text = await readFile(new URL(page, ROOT), 'utf8');
     commandsOf(text).forEach((commands, block) => {
       found.push(...commands.map((command) => ({ page, block, text: command })));
@@ -37,6 +36,26 @@ export function commandsOf(page: string): string[][] {
     const typed = SHELL.has(language) && prompted.length === 0 ? lines : prompted;
     return typed.map((line) => line.replace(/(^|\s)# .*$/, '').trim()).filter((line) => line !== '');
   });
+}
+
+/** The queries of README and docs, without comments: of SQL blocks, and of commands that have psql ask them. */
+export async function docsQueries(): Promise<{ readonly page: string; readonly text: string }[]> {
+  const found: { page: string; text: string }[] = [];
+  for (const page of await pages()) {
+    const text = await readFile(new URL(page, ROOT), 'utf8');
+    const blocks = [...text.matchAll(/^ *```sql\n(.*?)^ *```$/gms)].map(([, block = '']) => block);
+    const asked = [...text.matchAll(/psql "\$DATABASE_URL" -c '(.*?)'/gs)].map(([, query = '']) => query);
+    const statements = [...blocks.flatMap((block) => block.replaceAll(/--.*$/gm, '').split(';')), ...asked];
+    for (const statement of statements.map((one) => one.trim()))
+      if (statement.startsWith('select')) found.push({ page, text: statement });
+  }
+  return found;
+}
+
+/** README first, then the pages by name. */
+async function pages(): Promise<string[]> {
+  const names = (await readdir(new URL('docs/', ROOT))).filter((name) => name.endsWith('.md')).sort();
+  return ['README.md', ...names.map((name) => `docs/${name}`)];
 }
 
 /**

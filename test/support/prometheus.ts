@@ -1,5 +1,6 @@
 /** A real Prometheus that scrapes a port with the alert rules of `monitoring/`; and `promtool`. */
 
+import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -7,7 +8,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 
 export const MONITORING = fileURLToPath(new URL('../../monitoring/', import.meta.url));
 
@@ -34,8 +35,10 @@ export interface Prometheus {
   query(expr: string): Promise<readonly Sample[]>;
   /** Asks again until the answer is as wished. */
   until(expr: string, holds: (samples: readonly Sample[]) => boolean): Promise<readonly Sample[]>;
-  /** Names of the alerts that fire. */
-  firing(): Promise<readonly string[]>;
+  /** The values of a metric's label, as Grafana asks for those of a variable. */
+  labelValues(metric: string, label: string): Promise<readonly string[]>;
+  /** Waits until alerts of these names fire, and no others. */
+  fire(...names: readonly string[]): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -78,12 +81,24 @@ export async function startPrometheus(targetPort: number): Promise<Prometheus> {
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   };
+  const firing = async (): Promise<readonly string[]> => {
+    const { alerts } = await ask<{ alerts: { state: string; labels: { alertname: string } }[] }>('alerts');
+    const names = alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels.alertname);
+    return [...new Set(names)].sort();
+  };
   return {
     query,
     until,
-    firing: async () => {
-      const { alerts } = await ask<{ alerts: { state: string; labels: { alertname: string } }[] }>('alerts');
-      return alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels.alertname);
+    labelValues: (metric, label) => ask(`label/${label}/values?match[]=${metric}`),
+    fire: async (...names) => {
+      const wanted = names.toSorted();
+      const deadline = Date.now() + WAIT_MS;
+      for (;;) {
+        const found = await firing().catch(() => []);
+        if (isDeepStrictEqual(found, wanted)) return;
+        if (Date.now() > deadline) assert.deepEqual(found, wanted);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
     },
     stop: async () => {
       child.kill('SIGTERM');
