@@ -4,7 +4,7 @@ import { TidemarkFailure } from '../domain/failures.ts';
 import { readHistory } from '../postgres/history.ts';
 import type { Session } from '../postgres/pool.ts';
 import { lookAround } from '../postgres/rebuildHistory.ts';
-import { lockRebuild, readRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
+import { checkDefinition, lockRebuild, readRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
 import {
   actAsRebuilder,
   checkBuild,
@@ -43,6 +43,7 @@ export async function applyRebuild(
     await actAsRebuilder(session);
     const before = await readRebuild(session, input.rebuild);
     if (before.state === 'applied' && before.difference) return applied(before, before.difference);
+    checkDefinition(before, dataset);
     // A load that has written ahead, and is frozen, may hold rows: once it was in the way, it is waited for without the lock.
     if (number > 1) await outlastAhead(session, dataset);
     await beginFenced(session, dataset);

@@ -1,4 +1,5 @@
 import type { Dataset } from '../datasets/dataset.ts';
+import { definitionOf } from '../datasets/definition.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { readHistory } from '../postgres/history.ts';
 import type { Queryable } from '../postgres/queryable.ts';
@@ -67,6 +68,7 @@ export async function beginRebuild(
       lineage: plan.around.isWhole,
       filesTotal: plan.around.files,
       table,
+      definition: definitionOf(dataset),
     } as const;
     await noteRebuild(session, rebuild.id, changes);
     await session.query('commit');

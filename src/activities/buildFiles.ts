@@ -2,7 +2,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { readHistory, type HistoricDeed } from '../postgres/history.ts';
 import type { Session } from '../postgres/pool.ts';
 import { lookAround } from '../postgres/rebuildHistory.ts';
-import { noteRebuild, readRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
+import { checkDefinition, noteRebuild, readRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
 import { actAsRebuilder, builtTable } from '../postgres/rebuildTable.ts';
 import { contentOf } from './contentOf.ts';
 import { findDataset, type Attempt, type Deps } from './deps.ts';
@@ -31,6 +31,7 @@ export async function buildFiles(deps: Deps, input: RebuildInput, { signal }: At
   return deps.pool.withSession(signal, async (session) => {
     await actAsRebuilder(session);
     let rebuild = await readRebuild(session, input.rebuild);
+    checkDefinition(rebuild, dataset);
     const { upTo, lastDeed, filesDone } = rebuild;
     const around = await lookAround(session, { dataset: dataset.name, after: lastDeed, upTo });
     await noteRebuild(session, rebuild.id, { filesTotal: filesDone + around.files });

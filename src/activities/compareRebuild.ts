@@ -1,7 +1,13 @@
 import type { Session } from '../postgres/pool.ts';
 import { checkNotAdopted } from '../postgres/rebuildDeed.ts';
 import { lookAround } from '../postgres/rebuildHistory.ts';
-import { lockRebuild, noteRebuild, readRebuild, type Rebuild } from '../postgres/rebuildRecord.ts';
+import {
+  checkDefinition,
+  lockRebuild,
+  noteRebuild,
+  readRebuild,
+  type Rebuild,
+} from '../postgres/rebuildRecord.ts';
 import {
   actAsRebuilder,
   asOfTable,
@@ -33,6 +39,7 @@ export async function compareRebuild(
     await session.queryLong(`analyze ${builtTable(await readRebuild(session, input.rebuild))}`);
     await session.query('begin isolation level repeatable read');
     const rebuild = await readRebuild(session, input.rebuild);
+    checkDefinition(rebuild, dataset);
     if (await isBehind(session, rebuild)) {
       await session.query('rollback');
       return { outcome: 'behind' };
@@ -78,6 +85,7 @@ export async function keepRebuild(
       await session.query('rollback');
       return kept;
     }
+    checkDefinition(rebuild, dataset);
     await checkBuild(session, rebuild);
     await keepBuild(session, rebuild, name);
     if (!secured) await grantAsLive(session, dataset, name);

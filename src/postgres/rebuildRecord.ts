@@ -1,5 +1,7 @@
 /** A rebuild as it was asked for, and how far it is: `tickets.rebuilds`. */
 
+import type { Dataset } from '../datasets/dataset.ts';
+import { definitionOf } from '../datasets/definition.ts';
 import type { Difference } from '../domain/difference.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Queryable } from './queryable.ts';
@@ -46,12 +48,14 @@ export interface Rebuild {
   /** In the schema `tickets_rebuild`. */
   readonly table: string | null;
   readonly difference: Difference | null;
+  /** `definitionOf` the dataset when it began. */
+  readonly definition: string | null;
 }
 
 const COLUMNS = `id::float8 as id, dataset, from_key as "from", as_of_key as "asOf", removes, who, reason, state,
   run_id as "runId", base_key as "baseKey", base_id::float8 as "baseId", up_to::float8 as "upTo",
   last_deed::float8 as "lastDeed", lineage, files_total::float8 as "filesTotal", files_done::float8 as "filesDone",
-  rows_built::float8 as "rowsBuilt", built_table as "table", difference`;
+  rows_built::float8 as "rowsBuilt", built_table as "table", difference, definition`;
 
 /** Notes what is asked for. @returns the rebuild's id */
 export async function askRebuild(db: Queryable, request: RebuildRequest): Promise<number> {
@@ -87,6 +91,17 @@ function found([rebuild]: readonly Rebuild[]): Rebuild {
   throw new TidemarkFailure('BadRequest', 'there is no such rebuild', {}, 'Ask for one: tidemark rebuild');
 }
 
+/** @throws TidemarkFailure BadRequest where its other files were read by another definition of the dataset */
+export function checkDefinition({ definition }: Rebuild, dataset: Dataset): void {
+  if (definition === definitionOf(dataset)) return;
+  throw new TidemarkFailure(
+    'BadRequest',
+    'this rebuild began with another definition of the dataset; nothing was changed',
+    { dataset: dataset.name },
+    'Ask for a new one: tidemark rebuild <dataset> --reason TEXT',
+  );
+}
+
 /**
  * The rebuilds of a dataset that have not come to an end, but for one, held until the transaction ends: none of them comes
  * to one meanwhile. Of those that were not begun only earlier ones.
@@ -117,6 +132,7 @@ const WRITTEN = {
   rowsBuilt: 'rows_built',
   table: 'built_table',
   difference: 'difference',
+  definition: 'definition',
 } as const;
 
 type Changes = { readonly [Name in keyof typeof WRITTEN]?: Rebuild[Name] };

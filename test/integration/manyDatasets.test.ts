@@ -14,23 +14,33 @@ describe('many datasets', function () {
     world = await openWorld(datasets);
     await world.db.query(tablesOf(datasets));
   });
-  let another: NativeConnection | undefined;
+  let others: NativeConnection[] = [];
   afterEach(async () => {
     await world.close();
-    await another?.close();
-    another = undefined;
+    await Promise.all(others.map((connection) => connection.close()));
+    others = [];
   });
 
-  it('fifty at once on two workers: each file once, in order within its dataset, side by side', async () => {
+  for (const [workers, words] of [
+    [1, 'one worker'],
+    [2, 'two workers'],
+    [4, 'four workers'],
+  ] as const)
+    it(`fifty at once on ${words}: each file once, in order within its dataset, side by side`, () =>
+      atOnce(workers));
+
+  async function atOnce(workers: number): Promise<void> {
     checkDatasets(datasets);
     for (const n of [1, 2, 3]) {
       const body = incFile([{ ticket_id: 'A', priority: `P${n}` }]);
       await Promise.all(datasets.map(({ changesPrefix }) => world.put(changesPrefix + fileName(n), body)));
     }
-    // Both share the world's connections to PostgreSQL, and have one each to Temporal.
-    await world.work(4);
-    another = await NativeConnection.connect({ address: world.env['TEMPORAL_ADDRESS'] ?? '' });
-    await world.work(4, another);
+    // All share the world's connections to PostgreSQL, and have one each to Temporal.
+    for (let n = 0; n < workers; n++) {
+      const connection = await NativeConnection.connect({ address: world.env['TEMPORAL_ADDRESS'] ?? '' });
+      others.push(connection);
+      await world.work(4, connection);
+    }
     const runs = await Promise.all(datasets.map((dataset) => runOf(world, dataset)));
     const results = await Promise.all(runs.map((run) => run.result()));
     assert.deepEqual(
@@ -52,5 +62,5 @@ describe('many datasets', function () {
     // One after the other each would have its three in a row.
     const switches = ledger.filter(({ dataset }, at) => at > 0 && ledger[at - 1]?.dataset !== dataset);
     assert.ok(switches.length > datasets.length, `${switches.length} changes of dataset`);
-  });
+  }
 });

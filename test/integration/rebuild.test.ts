@@ -271,7 +271,8 @@ describe('tidemark rebuild', function () {
     first.kill('SIGKILL');
     const at = await done();
     assert.ok(at < 200, `${at} files merged before the kill`);
-    await world.rebuildWork();
+    // The definition that the process has, not this world's.
+    await world.rebuildWork([inc]);
     const { outcome, files } = await handle.result();
     assert.deepEqual([outcome, files], ['applied', 200]);
     assert.deepEqual(await attemptsOf(handle), [1, 2]);

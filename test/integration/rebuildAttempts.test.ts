@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import type { WorkflowFailedError } from '@temporalio/client';
 import { applyRebuild } from '../../src/activities/applyRebuild.ts';
 import { beginRebuild } from '../../src/activities/beginRebuild.ts';
 import { buildFiles } from '../../src/activities/buildFiles.ts';
 import { compareRebuild, dropRebuild, keepRebuild } from '../../src/activities/compareRebuild.ts';
 import type { Deps } from '../../src/activities/deps.ts';
 import type { RebuildInput } from '../../src/activities/rebuildInterface.ts';
+import type { Dataset } from '../../src/datasets/dataset.ts';
 import { inc } from '../../src/datasets/inc.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { createPool } from '../../src/postgres/pool.ts';
@@ -23,6 +25,9 @@ const OURS = { signal: new AbortController().signal, provenance: { workflow_id: 
 
 /** More than is held in memory. */
 const LARGE = Array.from({ length: 400 }, (_unused, n) => ({ ticket_id: `L${n}`, title: 'x'.repeat(1_000) }));
+
+/** One that leaves regions as they are written. */
+const OTHER: readonly Dataset[] = [{ ...inc, columns: { ...inc.columns, region: { type: 'text' } } }];
 
 describe('a rebuild whose attempts are disturbed', function () {
   this.timeout(180_000);
@@ -66,6 +71,23 @@ describe('a rebuild whose attempts are disturbed', function () {
     assert.deepEqual(await readTable(world.db, inc), good);
   });
 
+  it('fails where its rebuilder comes back with another definition; the next one goes by that', async () => {
+    await load([{ ticket_id: 'A', region: 'coast' }]);
+    const first = await world.rebuildWork();
+    const handle = await world.startRebuild({});
+    await reached('compared');
+    first.shutdown();
+    await world.rebuildWork(OTHER);
+    await handle.signal('decide', true);
+    await assert.rejects(handle.result(), (error: WorkflowFailedError) =>
+      /another definition of the dataset/.test(error.cause?.message ?? ''),
+    );
+    assert.equal(await state(), 'dropped');
+    const { updated } = await (await world.startRebuild({ agreed: true })).result();
+    const regions = await world.db.query('select region from tickets.inc');
+    assert.deepEqual([updated, regions], [1, [{ region: 'coast' }]]);
+  });
+
   describe('of activities called by hand', () => {
     let deps: Deps;
     beforeEach(() => {
@@ -74,12 +96,16 @@ describe('a rebuild whose attempts are disturbed', function () {
     });
     afterEach(() => deps.pool.end());
 
+    async function ask(wanted: Partial<RebuildRequest> = {}): Promise<RebuildInput> {
+      const request = { dataset: 'inc', removes: false, who: 'me', reason: 'looks wrong', ...wanted };
+      return { dataset: 'inc', rebuild: await askRebuild(world.deps.pool, request) };
+    }
+
     /** Three tickets, one of them edited, and a rebuild of them that is built. */
     async function build(wanted: Partial<RebuildRequest> = {}): Promise<RebuildInput> {
       await load([{ ticket_id: 'A' }, { ticket_id: 'B' }], [{ ticket_id: 'C' }]);
       await world.db.query(`update tickets.inc set priority = 'edited' where ticket_id = 'A'`);
-      const request = { dataset: 'inc', removes: false, who: 'me', reason: 'looks wrong', ...wanted };
-      const input = { dataset: 'inc', rebuild: await askRebuild(world.deps.pool, request) };
+      const input = await ask(wanted);
       await beginRebuild(deps, input, OURS);
       await buildFiles(deps, input, OURS);
       return input;
@@ -178,6 +204,42 @@ describe('a rebuild whose attempts are disturbed', function () {
       await assert.rejects(applyRebuild(deps, input, OURS), refused);
       await buildFiles(deps, input, OURS);
       await assert.rejects(compareRebuild(deps, input, OURS), refused);
+    });
+
+    describe('with another definition of the dataset than it began with', () => {
+      const other = (): Deps => ({ ...deps, datasets: OTHER });
+      const refused = {
+        kind: 'BadRequest',
+        message:
+          'inc: this rebuild began with another definition of the dataset; nothing was changed. ' +
+          'Ask for a new one: tidemark rebuild inc --reason TEXT',
+      };
+
+      it('refuses to read a file, to compare and to apply; with the first one again it goes on', async () => {
+        await load([{ ticket_id: 'A' }]);
+        const good = await readTable(world.db, inc);
+        await world.db.query(`update tickets.inc set priority = 'edited' where ticket_id = 'A'`);
+        const input = await ask();
+        await beginRebuild(deps, input, OURS);
+        await assert.rejects(buildFiles(other(), input, OURS), refused);
+        await buildFiles(deps, input, OURS);
+        await assert.rejects(compareRebuild(other(), input, OURS), refused);
+        await compareRebuild(deps, input, OURS);
+        await assert.rejects(applyRebuild(other(), input, OURS), refused);
+        // As a process that was started anew has it.
+        const again = { ...deps, datasets: structuredClone(deps.datasets) };
+        const applied = await applyRebuild(again, input, OURS);
+        assert.deepEqual(await readTable(world.db, inc), good);
+        // What is committed is not refused any more.
+        assert.deepEqual(await applyRebuild(other(), input, OURS), applied);
+      });
+
+      it('refuses to keep a table', async () => {
+        const input = await build({ asOf: inc.changesPrefix + fileName(2) });
+        await assert.rejects(keepRebuild(other(), input, OURS), refused);
+        const kept = await keepRebuild(deps, input, OURS);
+        assert.deepEqual(await keepRebuild(other(), input, OURS), kept);
+      });
     });
 
     it('waits for who writes ahead without the dataset’s lock, once he was in the way', async () => {

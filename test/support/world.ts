@@ -160,13 +160,13 @@ export class World {
   }
 
   /** Starts a rebuilder of this world in the process, under a login that has the rights of `tidemark_rebuilder` alone. */
-  async rebuildWork(): Promise<Worker> {
+  async rebuildWork(datasets = this.deps.datasets): Promise<Worker> {
     const pool = createPool(parseDatabaseUrl(rebuilderUrl(this.shared.stack, this.name)), 4);
     const worker = await Worker.create({
       connection: this.shared.native,
       taskQueue: rebuildQueue(this.name),
       workflowBundle: this.shared.bundle,
-      activities: createRebuildActivities({ ...this.deps, pool }),
+      activities: createRebuildActivities({ ...this.deps, datasets, pool }),
       shutdownGraceTime: '5 seconds',
       maxHeartbeatThrottleInterval: '2 seconds',
       defaultHeartbeatThrottleInterval: '2 seconds',
