@@ -94,7 +94,8 @@ export async function readChangeFile(input: ReadChangeFileInput): Promise<Readin
   } catch (error) {
     if (!(error instanceof RecordFault || error instanceof FormatFault)) throw error;
     const malformed = rows.malformed(error);
-    if (!rows.refused) throw malformed;
+    // What is unpacked of damaged bytes may be anything: its rows are not those that were written.
+    if (!rows.refused || error instanceof FormatFault) throw malformed;
     return { ...rows.found(), ...object.end(), malformed };
   }
   return { ...rows.found(), ...object.end() };

@@ -43,7 +43,8 @@ export interface Reading extends ReadingCounts {
   readonly sha256: string;
   /**
    * Where the file turned out to be malformed *after* more rows were rejected than the dataset allows: the reading
-   * ended there, and the rejects are what failed the file. A file malformed before that is thrown instead.
+   * ended there, and the rejects are what failed the file. A file malformed before that is thrown instead, and so is
+   * one that cannot be unpacked.
    */
   readonly malformed?: TidemarkFailure;
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { inc } from '../../src/datasets/inc.ts';
+import { loadZstd } from '../support/packing.ts';
 import { openWorld, type World } from '../support/world.ts';
 import { Lane, openLane, shelfOf, type Outcomes } from './lane.ts';
-import { mutant } from './mutations.ts';
+import { mutant, packedMutant } from './mutations.ts';
 
 /**
  * The bounded form: 10,000 files of this seed, the same in every run of the suite. The long form takes any seed, and goes
@@ -15,6 +17,7 @@ import { mutant } from './mutations.ts';
 const SEED = Number(process.env['TIDEMARK_FUZZ_SEED'] ?? 20_260_622);
 const SECONDS = Number(process.env['TIDEMARK_FUZZ_SECONDS'] ?? 0);
 const FILES = 10_000;
+const PACKED_FILES = 500;
 /** Files generated and loaded at a time. */
 const BATCH = 25;
 /** Loads under way at once: datasets do not wait for each other. */
@@ -67,6 +70,22 @@ describe('bad input by the thousand', function () {
     }
     assert.deepEqual(Object.keys(outcomes).length, 4, JSON.stringify(outcomes));
     assert.ok(growth < MAX_GROWTH, `memory grew by ${mib(growth)} MiB`);
+  });
+
+  it('each of 500 packed files, most of them damaged, is loaded as the naive reading says of what was packed, or refused by type with nothing changed', async () => {
+    const pack = { '.gz': (text: Buffer) => gzipSync(text), '.zst': await loadZstd() };
+    const lane = new Lane(world, await openLane(world, 'packed'), shelfOf(world, REAL_EVERY));
+    for (let batch = 1; batch * BATCH <= PACKED_FILES; batch++) {
+      await lane.take(
+        fc.sample(packedMutant(inc, pack), { seed: SEED + batch, numRuns: BATCH }),
+        `seed ${SEED}, packed, batch ${batch}`,
+      );
+    }
+    await lane.compareWhole();
+    process.stdout.write(`    ${PACKED_FILES} packed files: ${JSON.stringify(lane.outcomes)}\n`);
+    for (const kind of ['loaded', 'MalformedFile']) {
+      assert.ok((lane.outcomes[kind] ?? 0) > PACKED_FILES / 10, `hardly any file was ${kind}`);
+    }
   });
 });
 

@@ -7,9 +7,23 @@ import { fileColumns } from '../support/reading.ts';
 
 /** A file, and what was done to it. */
 export interface Mutant {
+  /** As they lie in S3. */
   readonly bytes: Buffer;
   readonly mutations: readonly string[];
+  /** Absent: it is plain. */
+  readonly packed?: Packed;
 }
+
+/** How a file was packed. */
+export interface Packed {
+  readonly ending: Ending;
+  /** What was packed. */
+  readonly text: Buffer;
+  /** Whether something was done to the bytes afterwards. */
+  readonly damaged: boolean;
+}
+
+type Ending = '.gz' | '.zst';
 
 type Mutation = (bytes: Buffer) => fc.Arbitrary<Buffer>;
 
@@ -276,6 +290,29 @@ export function mutant(dataset: Dataset): fc.Arbitrary<Mutant> {
           ),
         ),
     );
+}
+
+/** What is done to packed bytes. Each part has a checksum, so that no other text can come of it. */
+const DAMAGES = ['bit flips', 'truncation', 'random bytes', 'a piece missing'] as const;
+
+/** A packed file, mostly a good one, that was damaged afterwards in four of five cases. */
+export function packedMutant(
+  dataset: Dataset,
+  pack: Readonly<Record<Ending, (text: Buffer) => Buffer>>,
+): fc.Arbitrary<Mutant> {
+  const plain = fc.oneof(
+    { weight: 3, arbitrary: goodFile(dataset).map((bytes): Mutant => ({ bytes, mutations: [] })) },
+    { weight: 1, arbitrary: mutant(dataset) },
+  );
+  const how = fc.tuple(plain, fc.constantFrom<Ending>('.gz', '.zst'), fc.constantFrom(undefined, ...DAMAGES));
+  return how.chain(([{ bytes: text, mutations }, ending, damage]): fc.Arbitrary<Mutant> => {
+    const whole = pack[ending](text);
+    const packed = { ending, text, damaged: damage !== undefined };
+    if (damage === undefined)
+      return fc.constant({ bytes: whole, mutations: [...mutations, 'packed'], packed });
+    const damaging = MUTATIONS[damage]?.mutate(whole) ?? fc.constant(whole);
+    return damaging.map((bytes) => ({ bytes, mutations: [...mutations, 'packed', damage], packed }));
+  });
 }
 
 function mutated(

@@ -3,12 +3,19 @@ import xxhash from 'xxhash-wasm';
 
 /** A frame of Zstandard, with a checksum as `zstd` writes one. */
 export async function zstd(text: Buffer, level = 3): Promise<Buffer> {
+  return (await loadZstd())(text, level);
+}
+
+/** The same for who packs many, and cannot wait for each. */
+export async function loadZstd(): Promise<(text: Buffer, level?: number) => Buffer> {
   const [codec, { create64 }] = [await Zstd.load(), await xxhash()];
-  const frame = Buffer.from(codec.compress(text, level));
-  const checksum = Buffer.alloc(4);
-  checksum.writeUInt32LE(Number(create64().update(text).digest() & 0xffffffffn));
-  frame[4] = (frame[4] ?? 0) | 4;
-  return Buffer.concat([frame, checksum]);
+  return (text, level = 3) => {
+    const frame = Buffer.from(codec.compress(text, level));
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32LE(Number(create64().update(text).digest() & 0xffffffffn));
+    frame[4] = (frame[4] ?? 0) | 4;
+    return Buffer.concat([frame, checksum]);
+  };
 }
 
 /** A frame without a checksum. */

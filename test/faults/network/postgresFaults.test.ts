@@ -39,7 +39,7 @@ describe('PostgreSQL fails in a load', function () {
     );
   });
 
-  for (const place of ALL_PLACES) {
+  for (const place of ALL_PLACES.filter((_place, i) => LONG || i % 2 === 0)) {
     it(`pg_terminate_backend of all sessions at ${place}`, async () => {
       const harm = at(place, endSessions(suite.ground.db));
       suite.ground.postgres.rule = harm.rule;

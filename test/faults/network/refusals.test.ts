@@ -28,7 +28,7 @@ const MANY = Array.from({ length: LARGE_ROWS }, (_unused, n) => good(n));
 interface Refusal {
   readonly failures: readonly object[];
   readonly rejects: readonly object[];
-  readonly table: readonly object[];
+  readonly table: readonly string[];
   readonly ledger: readonly object[];
 }
 

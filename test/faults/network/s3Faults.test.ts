@@ -11,7 +11,7 @@ import { fileName, incFile } from '../../support/incFile.ts';
 const FIRST = fileName(1);
 /** Bytes come each time when most of it is over: only the silence between them counts, not all of them together. */
 const STALL_MS = 2_000;
-const DRIP_BYTES = 250_000;
+const DRIP_BYTES = 150_000;
 const OTHER = incFile([{ ticket_id: 'OTHER' }]);
 
 const isGet = ({ method, key }: S3Request, file: string): boolean => method === 'GET' && key.endsWith(file);

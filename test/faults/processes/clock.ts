@@ -24,7 +24,7 @@ function nameAt(time: number): string {
  */
 const FUTURE = nameAt(Date.now() + 1.5 * HOUR_MS);
 const FILES: readonly TestFile[] = [
-  ...backlogOf({ files: 60, large: [1] }),
+  ...backlogOf({ files: 8, large: [1] }),
   { name: nameAt(Date.now() + HOUR_MS / 2), body: incFile([{ ticket_id: 'soon' }]) },
   { name: FUTURE, body: incFile([{ ticket_id: 'far' }]) },
 ];

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { backlogOf } from '../../support/faults/backlog.ts';
+import { FEW_FILES } from '../../support/faults/backlog.ts';
 import { until, within } from '../../support/faults/bounds.ts';
 import type { Step } from '../../support/faults/postgresGate.ts';
 import type { Choice, Place } from '../../support/faults/s3Gate.ts';
@@ -17,8 +17,6 @@ const REACH_MS = 120_000;
 /** A load that asks for the dataset's row. */
 const WAITS_FOR_THE_LOCK = `application_name like 'tidemark %' and query like '%tickets.dataset_state where dataset%for update%'`;
 
-/** A small baseline, a large delta, two small ones. */
-const FILES = backlogOf({ files: 4, large: [1] });
 const LARGE = fileName(1);
 /** The second of two small files that go in one batch. */
 const SMALL = fileName(3);
@@ -31,7 +29,7 @@ const MOMENTS_MS = [200, 400, 600, 800, 1_000, 1_300, 1_600, 2_000];
 
 const endings: Scenario = {
   title: 'SIGTERM: at any moment of a start, a worker ends',
-  files: FILES,
+  files: FEW_FILES,
   async play(scene) {
     for (const ms of MOMENTS_MS) {
       const worker = await scene.work();
@@ -47,7 +45,7 @@ const endings: Scenario = {
 /** A deployment does not wait for a file. */
 const endingOfALoad: Scenario = {
   title: 'SIGTERM: in the middle of a large file, which the next worker loads',
-  files: FILES,
+  files: FEW_FILES,
   async play(scene) {
     const held = scene.s3.hold('body', { method: 'GET', key: `changes/${LARGE}` });
     const worker = await scene.work();
@@ -67,18 +65,17 @@ type Boundary = readonly [where: string, trap: Trap];
 const BOUNDARIES: readonly Boundary[] = [
   ['a large file, waiting for the lock', waitingForTheLock(LARGE)],
   ['a large file, between two stretches of its merge', betweenStretches(LARGE)],
-  ['a large file, in the merge of a stretch', inTransaction('row', LARGE)],
   ['a large file, before its commit', inTransaction('ledger', LARGE)],
   ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
   ['a large file, after its commit and before anybody heard of it', afterCommit(LARGE)],
   ['a large file, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${LARGE}` })],
   ['a large file, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${LARGE}` })],
   ['a batch, before a commit', inTransaction('ledger', SMALL)],
-  ['a batch, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${SMALL}` })],
 ];
 
 /** Beside those: neighbours of them, which go the same ways through the code. */
 const NEIGHBOURS: readonly Boundary[] = [
+  ['a large file, in the merge of a stretch', inTransaction('row', LARGE)],
   [
     'a large file, its copy asked for and not made',
     atS3('request', { method: 'PUT', key: `processed/${LARGE}` }),
@@ -90,6 +87,7 @@ const NEIGHBOURS: readonly Boundary[] = [
   ['a large file, moved and not noted', inTransaction('note', LARGE)],
   ['a batch, in the middle of a body', atS3('body', { method: 'GET', key: `changes/${SMALL}` })],
   ['a batch, after a commit', afterCommit(SMALL)],
+  ['a batch, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${SMALL}` })],
   ['a batch, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${SMALL}` })],
   ['a batch, moved and not noted', inTransaction('note', SMALL)],
 ];
@@ -104,7 +102,7 @@ export const kills: readonly Scenario[] = [
 function killAt([where, trap]: Boundary): Scenario {
   return {
     title: `SIGKILL: ${where}`,
-    files: FILES,
+    files: FEW_FILES,
     async play(scene) {
       const kill = await trap(scene);
       await scene.work();

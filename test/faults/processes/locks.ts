@@ -1,25 +1,28 @@
-/** Locks that another session holds for longer than a load waits (55P03). */
+/** What PostgreSQL's own time limits end: a wait for a lock (55P03), a transaction that is idle for too long (25P03). */
 
 import assert from 'node:assert/strict';
 import type { WorkflowHandle } from '@temporalio/client';
 import { parseDatabaseUrl } from '../../../src/postgres/address.ts';
 import { openDatabase } from '../../../src/postgres/database.ts';
-import { backlogOf } from '../../support/faults/backlog.ts';
+import { FEW_FILES, SLOW_FILES } from '../../support/faults/backlog.ts';
 import { until, within } from '../../support/faults/bounds.ts';
 import type { Scenario } from '../../support/faults/scene.ts';
+import { BETWEEN_STRETCHES } from '../../support/faults/written.ts';
+import { attemptsOf } from '../../support/attempts.ts';
 import { fileName } from '../../support/incFile.ts';
 
-const FILES = backlogOf({ files: 4, large: [1] });
 const LARGE = fileName(1);
 
 const REACH_MS = 120_000;
 /** A load waits for 30 s. */
 const GIVEN_UP_MS = 90_000;
+/** A transaction that writes ahead may be idle for 90 s. */
+const ENDED_MS = 150_000;
 
 export const locks: readonly Scenario[] = [
   {
     title: '55P03: the dataset’s row is held by another session for longer than a load waits',
-    files: FILES,
+    files: FEW_FILES,
     async play(scene) {
       const held = await scene.hold('lock', '');
       await scene.work();
@@ -33,7 +36,7 @@ export const locks: readonly Scenario[] = [
   },
   {
     title: '55P03: a row of the table is held by another session for longer than a load waits',
-    files: FILES,
+    files: FEW_FILES,
     async play(scene) {
       const held = scene.s3.hold('request', { method: 'GET', key: `changes/${LARGE}` });
       await scene.work();
@@ -51,6 +54,29 @@ export const locks: readonly Scenario[] = [
         await other.end();
       }
       await scene.finished(run);
+      await scene.isAsUndisturbed();
+    },
+  },
+  {
+    title:
+      '25P03: rows written ahead, and none to follow for 90 s; undone, the file is staged by the same attempt',
+    files: SLOW_FILES,
+    async play(scene) {
+      const body = scene.s3.hold('drip', { method: 'GET', key: `changes/${LARGE}` });
+      await scene.work();
+      const run = await scene.start();
+      await within(REACH_MS, 'a large file is read', body.reached);
+      let pid = 0;
+      await until(REACH_MS, 'rows of it are written', async () => {
+        pid = (await scene.pids(BETWEEN_STRETCHES))[0] ?? 0;
+        return pid > 0;
+      });
+      const isOver = async (): Promise<boolean> => (await scene.sessions(`pid = ${pid}`)) === 0;
+      await until(ENDED_MS, 'PostgreSQL ends the session', isOver);
+      body.release();
+      await scene.finished(run);
+      // Any other end would be an attempt's.
+      assert.deepEqual(await attemptsOf(run), [1]);
       await scene.isAsUndisturbed();
     },
   },

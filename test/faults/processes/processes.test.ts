@@ -2,6 +2,7 @@ import { describeSideBySide } from '../../support/faults/sideBySide.ts';
 import { fills } from './fills.ts';
 import { kills } from './kills.ts';
 import { locks } from './locks.ts';
+import { looks } from './looks.ts';
 import { randomKills } from './randomKills.ts';
 import { temporalFaults } from './temporal.ts';
 import { wrongClocks } from './clock.ts';
@@ -16,6 +17,7 @@ const SCENARIOS = [
   ...locks,
   ...kills,
   ...wrongClocks,
+  ...looks,
 ];
 
 describeSideBySide('faults of processes', SCENARIOS, 14);

@@ -2,14 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
-import { backlogOf } from '../../support/faults/backlog.ts';
+import { backlogOf, FEW_FILES } from '../../support/faults/backlog.ts';
 import { until, within } from '../../support/faults/bounds.ts';
 import { longForm } from '../../support/faults/form.ts';
 import type { Scenario, Scene } from '../../support/faults/scene.ts';
 import { fileName } from '../../support/incFile.ts';
 
 const BACKLOG = backlogOf({ files: 60, large: [20, 40] });
-const FEW = backlogOf({ files: 4, large: [1] });
 const LARGE = fileName(1);
 const SMALL = fileName(3);
 
@@ -50,7 +49,7 @@ export const temporalFaults: readonly Scenario[] = [
   ...(['load', 'move'] as const).flatMap((during): Scenario[] => [
     {
       title: `Temporal: a run terminated in the middle of a ${during}; the next one makes it right`,
-      files: FEW,
+      files: FEW_FILES,
       longOnly: during === 'move',
       async play(scene) {
         const { held, run } = await heldDuring(scene, during);
@@ -64,7 +63,7 @@ export const temporalFaults: readonly Scenario[] = [
     },
     {
       title: `Temporal: a run reset to its beginning in the middle of a ${during}`,
-      files: FEW,
+      files: FEW_FILES,
       longOnly: during === 'move',
       async play(scene) {
         const { held, run } = await heldDuring(scene, during);
@@ -78,7 +77,7 @@ export const temporalFaults: readonly Scenario[] = [
   ]),
   {
     title: 'Temporal: a local activity timed out, since S3 was silent',
-    files: FEW,
+    files: FEW_FILES,
     async play(scene) {
       const held = scene.s3.hold('request', { method: 'GET', key: `changes/${SMALL}` });
       await scene.work();
@@ -91,7 +90,7 @@ export const temporalFaults: readonly Scenario[] = [
   },
   {
     title: 'Temporal: a workflow task timed out, its only worker being frozen',
-    files: FEW,
+    files: FEW_FILES,
     async play(scene) {
       const held = scene.s3.hold('answer', { method: 'PUT', key: `processed/${SMALL}` });
       const worker = await scene.work();
@@ -110,7 +109,7 @@ export const temporalFaults: readonly Scenario[] = [
   },
   {
     title: 'Temporal: an activity timed out, and its only worker gets the next attempt beside the first',
-    files: FEW,
+    files: FEW_FILES,
     longOnly: true,
     async play(scene) {
       const held = scene.s3.hold('body', { method: 'GET', key: `changes/${LARGE}` });

@@ -1,7 +1,7 @@
 /** A worker frozen past its heartbeat timeout, while another does its work; then it wakes, and must change nothing. */
 
 import assert from 'node:assert/strict';
-import { backlogOf } from '../../support/faults/backlog.ts';
+import { FEW_FILES, SLOW_FILES } from '../../support/faults/backlog.ts';
 import { until, within } from '../../support/faults/bounds.ts';
 import { outcomeOf, assertSame } from '../../support/faults/compare.ts';
 import type { Step } from '../../support/faults/postgresGate.ts';
@@ -10,7 +10,6 @@ import type { Scenario, Scene } from '../../support/faults/scene.ts';
 import { BETWEEN_STRETCHES } from '../../support/faults/written.ts';
 import { fileName, incFile } from '../../support/incFile.ts';
 
-const FILES = backlogOf({ files: 4, large: [1] });
 const LARGE = fileName(1);
 const SMALL = fileName(3);
 
@@ -31,13 +30,17 @@ type Trap = (scene: Scene) => Promise<{
 
 const CASES: readonly (readonly [string, Trap, { longOnly: boolean }?])[] = [
   ['between two stretches of a merge', inBody(`changes/${LARGE}`, BETWEEN_STRETCHES)],
-  ['in the merge of a stretch, which goes through', inTransaction('row', LARGE)],
+  ['in the merge of a stretch, which goes through', inTransaction('row', LARGE), { longOnly: true }],
   ['holding the lock', inTransaction('ledger', LARGE)],
   ['in its commit, which goes through', inTransaction('commit', LARGE)],
   ['in a batch, holding the lock', inTransaction('ledger', SMALL)],
   ['in a batch, in the middle of a body', atS3('body', 'GET', `changes/${SMALL}`), { longOnly: true }],
   ['its copy on the way, which arrives last', atS3('request', 'PUT', `processed/${LARGE}`)],
-  ['its delete on the way, which arrives last', atS3('request', 'DELETE', `changes/${LARGE}`)],
+  [
+    'its delete on the way, which arrives last',
+    atS3('request', 'DELETE', `changes/${LARGE}`),
+    { longOnly: true },
+  ],
   ['copied, before its next look', atS3('answer', 'PUT', `processed/${LARGE}`), { longOnly: true }],
 ];
 
@@ -45,7 +48,7 @@ export const zombies: readonly Scenario[] = [
   ...CASES.map(([where, trap, form]) => ({
     ...form,
     title: `zombie: ${where}`,
-    files: FILES,
+    files: FEW_FILES,
     async play(scene: Scene) {
       await haunted(scene, trap);
       await scene.isAsUndisturbed();
@@ -54,7 +57,7 @@ export const zombies: readonly Scenario[] = [
   {
     // A frozen one finds its body silent for too long when it wakes; this one is slow, and goes on with what it has.
     title: 'zombie: slow in its reading, and cut off from Temporal, so that only the next attempt stops it',
-    files: FILES,
+    files: SLOW_FILES,
     async play(scene) {
       const partition = await scene.partition();
       const held = scene.s3.hold('drip', { method: 'GET', key: `changes/${LARGE}` });
@@ -75,7 +78,7 @@ export const zombies: readonly Scenario[] = [
   },
   {
     title: 'zombie: its delete on the way, and other content under the same key when it arrives',
-    files: FILES,
+    files: FEW_FILES,
     async play(scene) {
       const key = `changes/${LARGE}`;
       await haunted(scene, async () => {

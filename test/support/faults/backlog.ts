@@ -1,5 +1,6 @@
 /** Backlogs of change files for the fault tests. */
 
+import { LARGE_FILE_BYTES } from '../../../src/domain/slots.ts';
 import { incFile } from '../incFile.ts';
 import type { TestFile } from './compare.ts';
 
@@ -23,6 +24,23 @@ export function backlogOf(input: { readonly files: number; readonly large: reado
     return { name: nameOf(n), body: incFile(cells) };
   });
 }
+
+/** A small baseline, a large delta, two small ones: one array, whose undisturbed run is made once for all. */
+export const FEW_FILES = backlogOf({ files: 4, large: [1] });
+
+/** A small baseline, and a file for the queue of large ones: in an ordinary slot its load would be given up after 5 s. */
+export const SLOW_FILES: readonly TestFile[] = [
+  ...backlogOf({ files: 1, large: [] }),
+  {
+    name: nameOf(1),
+    body: incFile(
+      Array.from({ length: LARGE_FILE_BYTES / 4_096 }, (_row, i) => ({
+        ticket_id: `SHARED-${i}`,
+        title: 'x'.repeat(4_096),
+      })),
+    ),
+  },
+];
 
 /** As `fileName`, for more than a day. */
 function nameOf(n: number): string {

@@ -2,7 +2,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
-const LOOK_MS = 25;
+/** Scenarios wait side by side, most of them for half a minute. */
+const LOOK_MS = 100;
 
 /** Waits for a promise at most this long. */
 export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import type { Files } from './ground.ts';
 const row = (n: number, cells: Cells = {}): Cells => ({ ticket_id: `T${n}`, ...cells });
 
 /** Several times what goes as a small file: its bytes cross the limits of chunks, blocks and socket buffers. */
-const LARGE_ROWS = 1_500;
+const LARGE_ROWS = 1_000;
 
 export const FOUR_FILES: Files = {
   [fileName(1)]: incFile([row(1), row(2), row(3), row(2, { priority: 'superseded' })]),

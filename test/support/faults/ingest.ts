@@ -107,9 +107,14 @@ export async function ingest(deps: Deps, options: IngestOptions = {}): Promise<R
   throw new Error('the run listed again and again');
 }
 
-async function retry<T>(what: string, work: () => Promise<T>, options: IngestOptions): Promise<T> {
+/** An activity with its attempts, which are counted from 1. Fails as `ingest` does. */
+export async function retry<T>(
+  what: string,
+  work: (number: number) => Promise<T>,
+  options: IngestOptions,
+): Promise<T> {
   for (let n = 1; n <= MAX_ATTEMPTS; n++) {
-    const done = await once(what, async () => ({ value: await work() }), options);
+    const done = await once(what, async () => ({ value: await work(n) }), options);
     if (done) return done.value;
     await delay(PAUSE_MS);
   }
