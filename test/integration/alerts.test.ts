@@ -45,7 +45,7 @@ function nameOfAgo(minutes: number): string {
   return `${nairobi.toISOString().slice(0, 19).replaceAll(':', '-')}.csv`;
 }
 
-// One story: each step leaves what the next begins with. `for` is 2 s here, the limits are the rules' own.
+// One story: each step leaves what the next begins with. `for` is 1 s here, the limits are the rules' own.
 describe('a real Prometheus at a real worker', function () {
   this.timeout(120_000);
   let world: World;
@@ -145,6 +145,8 @@ describe('a real Prometheus at a real worker', function () {
       'a message was tried',
       async () => (await world.db.query(`select ${undelivered}`)).length > 0,
     );
+    const waiting = 'tidemark_webhook_undelivered';
+    await monitored.prometheus.until(waiting, ([sample]) => Number(sample?.value[1]) > 0);
     await world.db.query(
       `update tickets.webhook_messages set attempts = 7, next_at = '-infinity'
        where id = (select id ${undelivered} limit 1)`,

@@ -52,7 +52,7 @@ export async function startPrometheus(targetPort: number): Promise<Prometheus> {
   const config = await readFile(file, 'utf8');
   await writeFile(file, config.replaceAll('15s', '1s').replace('localhost:9464', `127.0.0.1:${targetPort}`));
   const rules = join(folder, 'tidemark.rules.yml');
-  await writeFile(rules, (await readFile(rules, 'utf8')).replaceAll(/for: \d+m/g, 'for: 2s'));
+  await writeFile(rules, (await readFile(rules, 'utf8')).replaceAll(/for: \d+m/g, 'for: 1s'));
   const port = await freePort();
   const child = spawn(
     'prometheus',
