@@ -14,6 +14,8 @@ import { publish, writeResults } from './bench/publish.ts';
 import { printed, type Report } from './bench/report.ts';
 import { longHistory } from './bench/scale/longHistory.ts';
 import { largeBaseline } from './bench/scale/largeBaseline.ts';
+import { notified } from './bench/scale/notified.ts';
+import { packedSideBySide } from './bench/scale/packed.ts';
 import { sideBySide } from './bench/scale/sideBySide.ts';
 import { createTheirs } from './bench/tables.ts';
 import { interruption, INTERRUPTED } from './interruption.ts';
@@ -49,7 +51,7 @@ const options = new Command('npm run bench --')
   .option('--smoke', 'small sizes, one run, without section b: shows that it works, says nothing of speed')
   .option(
     '--only <sections>',
-    `which of ${Object.keys(SECTIONS).join(', ')}; default all but f, g and h, which take minutes`,
+    `which of ${Object.keys(SECTIONS).join(', ')}; default all but f to j, which take minutes`,
     sections,
   )
   .option('--runs <n>', 'how often each is measured', wholeNumber, 5)
@@ -169,6 +171,10 @@ async function section(name: SectionName, input: SectionInput): Promise<Figure[]
         input,
         options.smoke ? { rows: 100_000, vacuumMs: 60_000 } : { rows: 5_000_000, vacuumMs: 20 * 60_000 },
       );
+    case 'i':
+      return notified(input, options.smoke ? { files: 5, ms: 200 } : { files: 50, ms: 2_000 });
+    case 'j':
+      return packedSideBySide(input, { rows: input.unit * Math.max(...input.scales) });
   }
 }
 

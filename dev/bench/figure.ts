@@ -12,14 +12,16 @@ export const SECTIONS = {
   f: 'a long history',
   g: 'many datasets',
   h: 'a very large baseline',
+  i: 'NOTIFY',
+  j: 'packed files side by side',
 } as const;
 
 /** Minutes and gigabytes each: run only where they are named. */
-export const ON_DEMAND: ReadonlySet<string> = new Set(['f', 'g', 'h']);
+export const ON_DEMAND: ReadonlySet<string> = new Set(['f', 'g', 'h', 'i', 'j']);
 
 export type SectionName = keyof typeof SECTIONS;
 
-export type Unit = 'ratio' | 'times' | 's' | 'ms' | 'MB' | 'files/s' | 'count' | 'bytes';
+export type Unit = 'ratio' | 'times' | 's' | 'ms' | 'MB' | 'files/s' | 'commits/s' | 'count' | 'bytes';
 
 /** A row of the result. */
 export interface Figure {

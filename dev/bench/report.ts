@@ -137,6 +137,7 @@ function number(value: number, unit: Unit): string {
       return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value).toLocaleString('en')} ms`;
     case 'MB':
     case 'files/s':
+    case 'commits/s':
     case 'bytes':
       return `${Math.round(value).toLocaleString('en')} ${unit}`;
   }

@@ -138,8 +138,8 @@ async function late(signal: AbortSignal): Promise<never> {
   throw new Error(`a run did not end within ${RUN_MS / 60_000} minutes`);
 }
 
-/** Linux keeps the high-water mark itself, so that no peak is missed between two looks. */
-async function peakOf(pid: number): Promise<number | undefined> {
+/** The most memory that a process has had, in bytes: Linux keeps the high-water mark itself, so that no peak is missed between two looks. */
+export async function peakOf(pid: number): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;

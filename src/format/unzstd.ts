@@ -95,7 +95,9 @@ class Frames {
     const packed = frame.begun ? Buffer.concat([frame.begun, bytes]) : bytes;
     frame.begun = undefined;
     try {
-      frame.decompress.push(packed, last);
+      // fzstd lets go of what it was given only once it had to wait for more: given whole blocks it would keep the whole file.
+      frame.decompress.push(packed.subarray(0, 1));
+      frame.decompress.push(packed.subarray(1), last);
     } catch {
       throw corrupt();
     }

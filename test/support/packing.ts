@@ -33,3 +33,13 @@ export function zstdBomb(blocks: number, byte = 0x61): Buffer {
   });
   return Buffer.concat([header, ...all]);
 }
+
+/** A frame of so many blocks of 128 KiB that are not compressed, one after the other. */
+export async function* rawFrame(blocks: number): AsyncGenerator<Buffer> {
+  yield Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x38]);
+  for (let n = 0; n < blocks; n++) {
+    const block = Buffer.alloc(3 + 128 * 1024, 0x61);
+    block.writeUIntLE(((128 * 1024) << 3) | Number(n === blocks - 1), 0, 3);
+    yield block;
+  }
+}

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { gzipSync } from 'node:zlib';
 import { createHash } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { FormatFault } from '../../src/format/fault.ts';
 import { textOf } from '../../src/format/textOf.ts';
-import { zstd, zstdBomb, zstdUnchecked } from '../support/packing.ts';
+import { unzstd } from '../../src/format/unzstd.ts';
+import { rawFrame, zstd, zstdBomb, zstdUnchecked } from '../support/packing.ts';
 import { cut, fileText, outcomeOf, specimen } from '../support/reading.ts';
 
 const ROWS = Array.from({ length: 1_000 }, (_, n) => ({
@@ -130,6 +133,22 @@ describe('packed files', function () {
     assert.equal(await fault(KEYS.zstd, window), 'ZSTD_WINDOW');
     const dictionary = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 1, 0x38, 1, 1, 0, 0]);
     assert.equal(await fault(KEYS.zstd, dictionary), 'ZSTD_DICTIONARY');
+  });
+
+  it('zstd: nothing is kept of a long frame that was read', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const kept: number[] = [];
+    let read = 0;
+    for await (const part of unzstd(rawFrame(512))) {
+      read += part.length;
+      if (read % (16 * 1024 * 1024) !== 0) continue;
+      collect();
+      kept.push(process.memoryUsage().arrayBuffers);
+    }
+    assert.equal(kept.length, 4);
+    const [first = 0, last = 0] = [kept.at(0), kept.at(-1)];
+    assert.ok(last - first < 4 * 1024 * 1024, kept.join());
   });
 
   it('what unpacks to a thousand times its size is handed on in pieces of 128 KiB at most', async () => {

@@ -1,32 +1,36 @@
-/** Section g: fifty datasets on 1, 2 and 4 workers; and a small delta beside large files of more datasets than slots. */
+/** Section g: fifty datasets on workers of 4 and of 8 loads; and a small delta beside large files of more datasets than slots. */
 
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
-import type { Dataset } from '../../../src/datasets/dataset.ts';
-import { inc } from '../../../src/datasets/inc.ts';
 import { DEFAULT_LOADS } from '../../../src/domain/slots.ts';
-import type { IngestResult } from '../../../src/workflows/run.ts';
-import { workerCommand } from '../../demo/product.ts';
-import { childEnvironment } from '../../embedded.ts';
-import { manyDatasets, tablesOf } from '../../sample/manyDatasets.ts';
 import { sampleStream } from '../../sample/stream.ts';
 import type { Server } from '../../servers/server.ts';
 import type { Figure } from '../figure.ts';
-import { emptyBucket, keyAt } from '../files.ts';
 import type { Ground } from '../ground.ts';
 import type { SectionInput } from '../loads.ts';
 import { median } from '../statistics.ts';
-import { assertPolled } from '../workerRuns.ts';
+import {
+  afresh,
+  bodiesOf,
+  nameAt,
+  put,
+  putEach,
+  runOf,
+  startWorkers,
+  withDatasets,
+  type Side,
+} from './many.ts';
 
 const DATASETS = 50;
-const WORKERS = [1, 2, 4] as const;
-/** Files side by side of each of them: four workers of eight would want 96 connections, and PostgreSQL's default has 97. */
-const LOADS = 4;
+/** Workers, and files side by side of each. Four of eight would want 96 connections, and PostgreSQL's default has 97. */
+const CASES = [
+  { workers: 1, loads: 4 },
+  { workers: 2, loads: 4 },
+  { workers: 4, loads: 4 },
+  { workers: 1, loads: 8 },
+  { workers: 2, loads: 8 },
+] as const;
 /** Datasets with a large file at once: more than a worker has slots for such. */
 const LARGE = 6;
 /** Their files, in baselines. */
@@ -36,44 +40,31 @@ const DELTAS = 10;
 /** Linux counts a process's time so, a second. */
 const TICKS = 100;
 
-/** What is measured on. */
-interface Side {
-  readonly ground: Ground;
-  readonly client: Client;
-  readonly datasets: readonly Dataset[];
-}
-
 /** @param size files of each dataset */
 export async function sideBySide(input: SectionInput, size: { readonly files: number }): Promise<Figure[]> {
-  const { ground } = input;
-  const datasets = manyDatasets(DATASETS);
-  await ground.sql(tablesOf(datasets));
-  const { TEMPORAL_ADDRESS: address = '', TEMPORAL_NAMESPACE: namespace = '' } = ground.stack.env;
-  const connection = await Connection.connect({ address });
-  const side = { ground, datasets, client: new Client({ connection, namespace }) };
-  const figures: Figure[] = [];
-  for (const workers of WORKERS) figures.push(...(await throughput(input, side, workers, size.files)));
-  figures.push(...(await starvation(input, side)));
-  await connection.close();
-  return figures;
+  return withDatasets(input.ground, DATASETS, async (side) => {
+    const figures: Figure[] = [];
+    for (const one of CASES) figures.push(...(await throughput(input, side, { ...one, ...size })));
+    return [...figures, ...(await starvation(input, side))];
+  });
+}
+
+interface Case {
+  readonly workers: number;
+  readonly loads: number;
+  readonly files: number;
 }
 
 async function throughput(
   { say }: SectionInput,
   side: Side,
-  count: number,
-  files: number,
+  { workers: count, loads, files }: Case,
 ): Promise<Figure[]> {
   const { ground, datasets } = side;
   await afresh(side);
-  const bodies = await bodiesOf(files);
-  const puts = datasets.flatMap(({ changesPrefix }) =>
-    bodies.map((body, n) => ({ key: changesPrefix + nameAt(n), body })),
-  );
-  for (let at = 0; at < puts.length; at += 16)
-    await Promise.all(puts.slice(at, at + 16).map((one) => put(ground, one)));
+  await putEach(side, await bodiesOf(files));
   const queue = `bench-${randomUUID()}`;
-  const workers = await startWorkers(side, queue, count, LOADS);
+  const workers = await startWorkers(side, queue, count, loads);
   const before = await cpuSeconds(ground, workers);
   const begun = performance.now();
   const results = await Promise.all(datasets.map((dataset) => runOf(side, queue, dataset)));
@@ -81,20 +72,34 @@ async function throughput(
   const after = await cpuSeconds(ground, workers);
   for (const worker of workers) await worker.stop();
   if (results.some(({ applied }) => applied !== files)) throw new Error('not all files were applied');
+  await assertInOrder(side);
   const shares = [...after].map(
     ([name, time]) => [name, (time - (before.get(name) ?? 0)) / seconds] as const,
   );
   const cores = shares
     .filter(([, share]) => share >= 0.05)
     .map(([name, share]) => `${name} ${share.toFixed(2)}`);
-  say(`  ${count} workers of ${LOADS} loads: ${seconds.toFixed(1)} s; cores: ${cores.join(', ')}`);
-  const what = `${DATASETS} datasets of ${files} files, on ${count} worker${count === 1 ? '' : 's'} of ${LOADS} loads`;
+  say(`  ${count} workers of ${loads} loads: ${seconds.toFixed(1)} s; cores: ${cores.join(', ')}`);
+  const what = `${DATASETS} datasets of ${files} files, on ${count} worker${count === 1 ? '' : 's'} of ${loads} loads`;
+  const id = `${count}x${loads}`;
   return [
-    figure(`rate.${count}`, what, 'files/s', puts.length / seconds),
+    figure(`rate.${id}`, what, 'files/s', (datasets.length * files) / seconds),
     ...shares
       .filter(([, share]) => share >= 0.05)
-      .map(([name, share]) => figure(`cores.${count}.${name}`, `${what}: cores of ${name}`, 'ratio', share)),
+      .map(([name, share]) => figure(`cores.${id}.${name}`, `${what}: cores of ${name}`, 'ratio', share)),
   ];
+}
+
+/** Whatever ran beside it, each dataset's files are to be applied in their order. */
+async function assertInOrder({ ground, datasets }: Side): Promise<void> {
+  const [row] = await ground.sql<{ behind: number }>(
+    `select count(*)::int as behind from (
+       select source_key collate "C" < lag(source_key collate "C") over (partition by dataset order by id) as is_behind
+       from tickets.import_meta where dataset = any($1::text[])
+     ) deeds where is_behind`,
+    [datasets.map(({ name }) => name)],
+  );
+  if (row?.behind !== 0) throw new Error(`${row?.behind} files were not applied in order`);
 }
 
 /** How long a small delta takes while large files of other datasets load. */
@@ -143,75 +148,6 @@ async function starvation({ say, unit }: SectionInput, side: Side): Promise<Figu
 
 function figure(id: string, what: string, unit: Figure['unit'], sample: number): Figure {
   return { id: `g.${id}`, what, unit, samples: [sample] };
-}
-
-async function afresh({ ground, datasets }: Side): Promise<void> {
-  await emptyBucket(ground);
-  await ground.sql(`truncate ${datasets.map(({ table }) => `tickets.${table}`).join(', ')}`);
-  await ground.sql(`delete from tickets.import_meta where dataset = any($1::text[])`, [
-    datasets.map(({ name }) => name),
-  ]);
-}
-
-async function bodiesOf(files: number): Promise<readonly Buffer[]> {
-  const deltas = Array.from({ length: files }, (_unused, n) => 1 + ((n * 7) % 50));
-  return Promise.all(
-    sampleStream({ rows: 10_000, deltas })
-      .slice(1)
-      .map((file) => buffer(file.body())),
-  );
-}
-
-function nameAt(place: number): string {
-  return keyAt(place).slice(inc.changesPrefix.length);
-}
-
-async function put(
-  { s3, bucket }: Ground,
-  { key, body }: { readonly key: string; readonly body: Buffer },
-): Promise<void> {
-  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
-}
-
-async function runOf({ client }: Side, taskQueue: string, { name }: Dataset): Promise<IngestResult> {
-  return (await client.workflow.execute('ingestDataset', {
-    taskQueue,
-    workflowId: `bench-${randomUUID()}`,
-    args: [{ dataset: name }],
-  })) as IngestResult;
-}
-
-async function startWorkers(
-  { ground, client, datasets }: Side,
-  queue: string,
-  count: number,
-  loads: number,
-): Promise<Server[]> {
-  const { stack, directory } = ground;
-  const file = join(directory, 'datasets.json');
-  await writeFile(file, JSON.stringify(datasets));
-  const { args, env } = await workerCommand();
-  const options = args.slice(0, -1);
-  const program = fileURLToPath(new URL('manyWorker.js', import.meta.url));
-  const workers: Server[] = [];
-  for (let n = 0; n < count; n++) {
-    workers.push(
-      await stack.add({
-        name: `worker ${n} of ${queue}`,
-        command: process.execPath,
-        args: [...options, program, file],
-        env: {
-          ...childEnvironment(stack),
-          ...env,
-          TIDEMARK_TASK_QUEUE: queue,
-          TIDEMARK_LOADS: String(loads),
-        },
-        probe: () => assertPolled(client, queue, n + 1),
-        stopSignal: 'SIGKILL',
-      }),
-    );
-  }
-  return workers;
 }
 
 /** Seconds that the servers, with their children, and the workers have had of a core; nothing where the system does not say. */
