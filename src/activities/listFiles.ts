@@ -111,7 +111,7 @@ function toListedFile(dataset: Dataset, file: ClassifiedFile): readonly ListedFi
 
 /**
  * Tells files whose content differs from what was applied from those merely uploaded again (another ETag, the same
- * SHA-256), by reading each ETag once: a difference is remembered.
+ * SHA-256), by reading each ETag once: what it was found to be is remembered.
  *
  * @param until when no further one is begun, milliseconds since the epoch, and large ones are not at all: what is left is said
  *   to be uncompared, for a slot for large files
@@ -133,20 +133,21 @@ async function compareChanged(
       continue;
     }
     const sha256 = await hashOf(store, file, signal);
-    if (sha256 === file.appliedSha256) {
-      result.push({ ...file, state: 'applied' });
-      continue;
-    }
-    result.push(file);
-    if (sha256 === undefined) continue;
+    const same = sha256 === file.appliedSha256;
+    result.push(same ? { ...file, state: 'applied' } : file);
+    // What is the same is moved away, unless the dataset archives nothing: then it would be read again by each run.
+    if (sha256 === undefined || (same && dataset.archive)) continue;
     const place = { dataset: dataset.name, key: file.key };
-    const failure = new TidemarkFailure('FileChanged', 'this applied file has other content now', place);
+    const failure = same
+      ? new TidemarkFailure('FileChanged', 'uploaded again with the same bytes', { ...place, code: sha256 })
+      : new TidemarkFailure('FileChanged', 'this applied file has other content now', place);
     await recordFailure(pool, {
       ...place,
       etag: file.etag,
       failure,
       rejects: [],
       definition: definitionOf(dataset),
+      ...(same && { resolution: 'same bytes' }),
     });
   }
   return { files: result, uncompared };

@@ -108,7 +108,7 @@ export function classify(
     classifyObject(rules, object, page.serverTime, facts, ledger.get(object.key) ?? []),
   );
   const unlisted = [
-    ...vanished(facts, listed),
+    ...vanished(rules, facts, listed),
     ...facts.ledger
       .filter((entry) => !listed.has(entry.key) && owesArchive(rules, entry))
       .map((entry) => ({ key: entry.key, state: 'applied', size: 0, etag: entry.etag ?? '' }) as const),
@@ -120,11 +120,15 @@ export function classify(
  * Files that are in no listing and were never applied: gone when they were to be read, or refused and then removed. Later
  * files build on them. One failure a key is enough.
  */
-function vanished(facts: PageFacts, listed: ReadonlySet<ObjectKey>): readonly ClassifiedFile[] {
-  const { watermark } = facts;
-  const open = facts.failures.filter(({ key, kind }) => {
-    const ahead = watermark === undefined || compareKeys(key, watermark) > 0;
-    return !listed.has(key) && (kind === 'FileVanished' || (kind !== 'FileChanged' && ahead));
+function vanished(
+  { latePolicy }: StateRules,
+  { failures, watermark }: PageFacts,
+  listed: ReadonlySet<ObjectKey>,
+): readonly ClassifiedFile[] {
+  const open = failures.filter(({ key, kind }) => {
+    // A late one that is held is nothing that later files build on; one that is applied is pending until it is dealt with.
+    const awaited = watermark === undefined || compareKeys(key, watermark) > 0 || latePolicy === 'apply';
+    return !listed.has(key) && (kind === 'FileVanished' || (kind !== 'FileChanged' && awaited));
   });
   return [...new Map(open.map((failure) => [failure.key, failure])).values()].map((failure) => ({
     key: failure.key,
@@ -192,8 +196,9 @@ function compareContent(
   facts: PageFacts,
 ): Pick<ClassifiedFile, 'state' | 'appliedSha256'> {
   if (loaded.etag === object.etag) return { state: 'applied' };
-  const compared = facts.failures.some((f) => f.kind === 'FileChanged' && sameContent(f, object));
-  if (compared || loaded.sha256 === undefined) return { state: 'changed' };
+  const compared = facts.failures.find((f) => f.kind === 'FileChanged' && sameContent(f, object));
+  if (compared?.code !== undefined && compared.code === loaded.sha256) return { state: 'applied' };
+  if ((compared && compared.code === undefined) || loaded.sha256 === undefined) return { state: 'changed' };
   return { state: 'changed', appliedSha256: loaded.sha256 };
 }
 

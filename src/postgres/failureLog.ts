@@ -19,6 +19,8 @@ export async function recordFailure(
     readonly rejects: readonly Reject[];
     /** `definitionOf` the dataset that refused it. */
     readonly definition: string;
+    /** Where nothing is to be done about it. */
+    readonly resolution?: string;
   },
 ): Promise<void> {
   const { dataset, key, etag, failure } = input;
@@ -27,8 +29,8 @@ export async function recordFailure(
   }
   await db.query(
     `insert into tickets.import_failures as f
-       (dataset, source_key, etag, kind, line, column_name, code, rejected, message, definition)
-     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+       (dataset, source_key, etag, kind, line, column_name, code, rejected, message, definition, resolution, resolved_at)
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text, case when $11 is not null then clock_timestamp() end
      where $4 = 'FileChanged' or not exists (
        select from tickets.import_meta
        where dataset = $1 and source_key = $2 and (
@@ -40,7 +42,7 @@ export async function recordFailure(
        kind = excluded.kind, line = excluded.line, column_name = excluded.column_name, code = excluded.code,
        rejected = excluded.rejected, message = excluded.message,
        definition = excluded.definition, last_at = clock_timestamp(),
-       attempts = f.attempts + 1, resolved_at = null, resolution = null`,
+       attempts = f.attempts + 1, resolved_at = excluded.resolved_at, resolution = excluded.resolution`,
     [
       dataset,
       key,
@@ -52,6 +54,7 @@ export async function recordFailure(
       failure.details.rejected ?? null,
       failure.message,
       input.definition,
+      input.resolution ?? null,
     ],
   );
 }

@@ -110,7 +110,8 @@ with wanted as (
 ), failures as (
   select f.source_key as key, f.etag, f.kind, f.line, f.column_name as "column", f.code, f.rejected, f.message,
     f.definition is distinct from $5 as outdated
-  from keys k join tickets.import_failures f on f.dataset = $1 and f.source_key = k.key and f.resolved_at is null
+  from keys k join tickets.import_failures f on f.dataset = $1 and f.source_key = k.key
+    and (f.resolved_at is null or f.resolution = 'same bytes')
 )
 select
   (select metadata ->> 'source_max_key' from tickets.import_meta

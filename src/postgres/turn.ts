@@ -38,9 +38,9 @@ export function refusalOf(
 ): { readonly outcome: 'already' | 'late' } | undefined {
   if (fence.known && mode !== 'reload') return { outcome: 'already' };
   if (fence.skipped && mode !== 'reload') return { outcome: 'late' };
-  if (mode !== 'inOrder') return undefined;
   if (knownWatermark !== undefined && isBelow(fence.watermark, knownWatermark))
     throw ledgerWentBack(knownWatermark);
+  if (mode !== 'inOrder') return undefined;
   if (!isBelow(fence.watermark, key) || fence.stopped) return { outcome: 'late' };
   if (fence.watermark === null) checkBaseline(dataset, reading);
   return undefined;

@@ -6,6 +6,7 @@ import type {
   LoadFileResult,
   MoveFilesResult,
 } from '../activities/interface.ts';
+import { compareKeys } from '../domain/changeFile.ts';
 import { addCounts, NO_ROWS, type RowCounts } from '../domain/counts.ts';
 import { addKeys, NOTHING_SEEN, type KeyList, type ListingSummary } from '../domain/listing.ts';
 import { setAttributes } from './attributes.ts';
@@ -93,7 +94,7 @@ export class Run {
     this.#seenWithPage = page.seen;
     this.#archives = page.archives;
     this.#hasAttributes = page.searchAttributes === true;
-    if (page.watermark !== undefined) this.#progress = { ...this.#progress, watermark: page.watermark };
+    this.#knows(page.watermark);
     this.#show();
   }
 
@@ -136,17 +137,25 @@ export class Run {
     const lines = files.flatMap(({ key }, i) => (results[i] ? [{ key, result: results[i] }] : []));
     this.#lines = [...this.#lines, ...lines].slice(-MAX_LINES);
     for (const result of results) {
-      if (result.outcome === 'already' && result.watermark !== undefined)
-        this.#progress = { ...this.#progress, watermark: result.watermark };
+      if (result.outcome === 'already' || result.outcome === 'applied') this.#knows(result.watermark);
       if (result.outcome !== 'applied') continue;
       this.#progress = {
         ...this.#progress,
         applied: this.#progress.applied + 1,
         rows: addCounts(this.#progress.rows, result.counts),
-        watermark: result.watermark,
       };
     }
     this.#show();
+  }
+
+  /**
+   * Takes note of what is applied. A lower watermark is that of a ledger that went back in time: files that this run has seen
+   * applied are forgotten, and perhaps archived. The next load finds that, and stops.
+   */
+  #knows(watermark: string | undefined): void {
+    const known = this.#progress.watermark;
+    if (watermark === undefined || (known !== undefined && compareKeys(watermark, known) <= 0)) return;
+    this.#progress = { ...this.#progress, watermark };
   }
 
   moved({ moved, notMoved }: MoveFilesResult): void {

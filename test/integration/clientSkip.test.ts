@@ -37,6 +37,8 @@ describe('tidemark skip', function () {
     await world.put(fileName(2), POISON);
     await world.put(fileName(3), incFile([{ ticket_id: 'B' }]));
     await assert.rejects(world.run());
+    // Of the second listing it is no pending file any more.
+    await assert.rejects(world.run());
     const etag = await etagOf(full(2));
     const printed = await skip(fileName(2));
     assert.deepEqual(printed, {
@@ -45,6 +47,8 @@ describe('tidemark skip', function () {
       stderr: '',
     });
     assert.equal(String(await world.content(aside(2))), POISON);
+    const told = `select pending, pending_total::int as total from tickets.dataset_status where dataset = 'inc'`;
+    assert.deepEqual(await world.db.query(told), [{ pending: [full(3)], total: 1 }]);
     const result = await world.run();
     assert.deepEqual([result.applied, result.watermark], [1, full(3)]);
     const [skipped] = (await world.ledger()).filter(({ type }) => type === 'skipped');

@@ -1,10 +1,5 @@
 import assert from 'node:assert/strict';
 import { gzipSync } from 'node:zlib';
-import {
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  UploadPartCommand,
-} from '@aws-sdk/client-s3';
 import { inc } from '../../src/datasets/inc.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -38,16 +33,6 @@ describe('slots for large files', function () {
     );
   }
 
-  /** Puts an object in parts, or one, so that its ETag is another one than that of the same bytes in one piece. */
-  async function putInParts(Key: string, Body: Buffer): Promise<void> {
-    const place = { Bucket: world.name, Key };
-    const { UploadId } = await world.s3.send(new CreateMultipartUploadCommand(place));
-    const part = { ...place, UploadId, PartNumber: 1, Body };
-    const { ETag } = await world.s3.send(new UploadPartCommand(part));
-    const MultipartUpload = { Parts: [{ ETag, PartNumber: 1 }] };
-    await world.s3.send(new CompleteMultipartUploadCommand({ ...place, UploadId, MultipartUpload }));
-  }
-
   for (const [what, size, queued] of [
     ['15 MiB, about 120 MiB of text, is loaded in one', 15 * MIB, ['loadFile']],
     ['1.5 MiB, about 12 MiB of text, is not', 1.5 * MIB, []],
@@ -65,7 +50,7 @@ describe('slots for large files', function () {
     await world.run();
     const archived = await world.content(inc.processedPrefix + fileName(1));
     const again = inc.changesPrefix + fileName(1);
-    await putInParts(again, archived);
+    await world.putInParts(again, archived);
     const other = await world.put(fileName(2), incFile([{ ticket_id: 'B', title: 'other' }]));
     await world.put(fileName(3), incFile([{ ticket_id: 'C' }]));
     listedAs(again, 300 * MIB);

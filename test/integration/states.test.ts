@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { WorkflowFailedError } from '@temporalio/client';
+import pg from 'pg';
 import { inc } from '../../src/datasets/inc.ts';
 import { readWatch } from '../../src/postgres/watch.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
@@ -251,6 +252,58 @@ describe('the states of a file', function () {
     await world.put(fileName(1), applied);
     assert.equal((await world.run()).archived, 1);
     assert.deepEqual(await world.keys(inc.changesPrefix), []);
+  });
+
+  it('uploaded again with the same bytes, where nothing is archived: read once, and applied for everybody', async () => {
+    const keeping = await openWorld([{ ...inc, archive: false }]);
+    try {
+      const { store } = keeping.deps;
+      let reads = 0;
+      const read: typeof store.read = (input) => {
+        reads += 1;
+        return store.read(input);
+      };
+      Object.assign(keeping.deps, { store: { ...store, read } });
+      const bytes = incFile([ticket('A')]);
+      await keeping.put(fileName(1), bytes);
+      await keeping.run();
+      await keeping.putInParts(fileName(1), bytes);
+      reads = 0;
+      for (let n = 0; n < 2; n += 1) assert.equal((await keeping.run()).changed.total, 0);
+      assert.equal(reads, 1);
+      const { stdout } = await keeping.client('status', 'inc', '--json');
+      const [{ changed, failed }] = (JSON.parse(stdout) as { datasets: [Status] }).datasets;
+      assert.deepEqual([changed, failed], [[], []]);
+      await keeping.put(fileName(1), incFile([ticket('A', { priority: 'other' })]));
+      assert.equal((await keeping.run()).changed.total, 1);
+    } finally {
+      await keeping.close();
+    }
+  });
+
+  it('freshness: a stamp is of Nairobi, whatever hours the reader’s own zone skips', async () => {
+    const stamp = `${inc.changesPrefix}2026-03-29T02-30-00.csv`;
+    await world.db.query(
+      `insert into tickets.import_meta (dataset, source_key, export_type, metadata)
+       values ('inc', $1, 'adopted', jsonb_build_object('source_max_key', $1::text))`,
+      [stamp],
+    );
+    await world.db.query(`insert into tickets.dataset_state (dataset) values ('inc') on conflict do nothing`);
+    const reader = new pg.Client({
+      connectionString: world.env['DATABASE_URL'],
+      options: '-c timezone=Europe/Berlin',
+    });
+    await reader.connect();
+    try {
+      const { rows } = await reader.query<{ off: number }>(
+        `select round(freshness_seconds - extract(epoch from clock_timestamp()
+           - timestamptz '2026-03-29 02:30:00+03'))::int as off
+         from tickets.dataset_status where dataset = 'inc'`,
+      );
+      assert.deepEqual(rows, [{ off: 0 }]);
+    } finally {
+      await reader.end();
+    }
   });
 
   it('covered: at or below a watermark adopted from another loader, left and counted', async () => {

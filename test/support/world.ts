@@ -4,12 +4,15 @@ import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import {
+  CompleteMultipartUploadCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
@@ -104,6 +107,16 @@ export class World {
       new PutObjectCommand({ Bucket: this.name, Key: key, Body: bytes, ContentLength: bytes.length }),
     );
     return key;
+  }
+
+  /** The same in one part, so that its ETag is another one than that of the same bytes in one piece. */
+  async putInParts(name: string, body: string | Buffer): Promise<void> {
+    const place = { Bucket: this.name, Key: name.includes('/') ? name : this.dataset.changesPrefix + name };
+    const { UploadId } = await this.s3.send(new CreateMultipartUploadCommand(place));
+    const part = { ...place, UploadId, PartNumber: 1, Body: Buffer.from(body) };
+    const { ETag } = await this.s3.send(new UploadPartCommand(part));
+    const MultipartUpload = { Parts: [{ ETag, PartNumber: 1 }] };
+    await this.s3.send(new CompleteMultipartUploadCommand({ ...place, UploadId, MultipartUpload }));
   }
 
   async remove(key: string): Promise<void> {

@@ -167,6 +167,27 @@ describe('the state of an object', () => {
     ['between an adopted watermark and today’s', state({ watermark: key(6), adoptedUpTo: key(4) }), '5 late'],
     ['applied with the same content', state({ watermark: key(5), ledger: [applied] }), '5 applied'],
     ['applied, other ETag', state({ ledger: [{ ...applied, etag: 'x' }] }), '5 changed'],
+    [
+      'applied, other ETag, compared and different',
+      state({ ledger: [{ ...applied, etag: 'x' }], failures: [{ ...failure, kind: 'FileChanged' }] }),
+      '5 changed',
+    ],
+    [
+      'applied, other ETag, compared and the same',
+      state({
+        ledger: [{ ...applied, etag: 'x' }],
+        failures: [{ ...failure, kind: 'FileChanged', code: 's' }],
+      }),
+      '5 applied',
+    ],
+    [
+      'applied, other ETag, compared with what was applied before a reload',
+      state({
+        ledger: [{ ...applied, etag: 'x' }],
+        failures: [{ ...failure, kind: 'FileChanged', code: 'r' }],
+      }),
+      '5 changed',
+    ],
     ['refused before, same ETag', state({ failures: [failure] }), '5 failed'],
     [
       'refused before, by another definition of the dataset',
@@ -234,6 +255,11 @@ describe('the state of an object', () => {
       'unlisted, refused before, and passed by the watermark',
       state({ watermark: key(4), failures: [{ ...failure, key: key(3) }] }),
       '5 pending',
+    ],
+    [
+      'unlisted, refused as a late one that is applied by policy',
+      state({ watermark: key(4), failures: [{ ...failure, key: key(3) }] }, { latePolicy: 'apply' }),
+      '3 vanished, 5 pending',
     ],
     [
       'unlisted, its archiving unfinished',

@@ -93,6 +93,56 @@ describe('bucket and ledger fall apart', function () {
     });
   }
 
+  it('PostgreSQL goes back between two pages of a listing: nothing of the second page is applied', async () => {
+    const { store } = world.deps;
+    let wentBack = false;
+    const listPage: typeof store.listPage = async (input) => {
+      if (input.prefix === inc.changesPrefix && input.after !== undefined && !wentBack) {
+        wentBack = true;
+        assert.equal((await world.ledger()).length, 3);
+        await world.db.query(`delete from tickets.import_meta where source_key > $1`, [key(1)]);
+        await world.db.query(`delete from tickets.inc where ticket_id <> 'T1'`);
+      }
+      return store.listPage({ ...input, limit: 2 });
+    };
+    await world.put(fileName(1), file(1));
+    await world.run();
+    Object.assign(world.deps, { store: { ...store, listPage } });
+    for (const n of [2, 3, 4]) await world.put(fileName(n), file(n));
+    await assertGoesBack(() => wentBack, ['T1']);
+  });
+
+  it('PostgreSQL goes back under a run: a late file is not applied', async () => {
+    await world.close();
+    world = await openWorld([{ ...inc, latePolicy: 'apply' }]);
+    const { store } = world.deps;
+    for (const n of [1, 5, 9]) await world.put(fileName(n), file(n));
+    await world.run();
+    let wentBack = false;
+    const read: typeof store.read = async (input) => {
+      wentBack = true;
+      await world.db.query(`delete from tickets.import_meta where source_key > $1`, [key(5)]);
+      await world.db.query(`delete from tickets.inc where ticket_id = 'T9'`);
+      return store.read(input);
+    };
+    Object.assign(world.deps, { store: { ...store, read } });
+    await world.put(fileName(4), file(4));
+    await assertGoesBack(() => wentBack, ['T1', 'T5']);
+  });
+
+  async function assertGoesBack(wentBack: () => boolean, tickets: readonly string[]): Promise<void> {
+    const failed = await world
+      .run()
+      .catch((error: WorkflowFailedError) => error.cause as Error & { type: string });
+    assert.ok(failed instanceof Error, 'the run failed');
+    assert.deepEqual([wentBack(), failed.type], [true, 'LedgerBehind']);
+    const rows = await world.db.query<{ id: string }>('select ticket_id as id from tickets.inc order by 1');
+    assert.deepEqual(
+      rows.map(({ id }) => id),
+      tickets,
+    );
+  }
+
   it('PostgreSQL goes back between a load and its move: what it has forgotten is not moved, and the next run loads it', async () => {
     const { pool } = world.deps;
     let wentBack = false;
