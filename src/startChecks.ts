@@ -4,7 +4,7 @@ import { Problem } from './client/problem.ts';
 import { printable } from './client/terminal.ts';
 import type { Dataset } from './datasets/dataset.ts';
 import { TidemarkFailure } from './domain/failures.ts';
-import { slotsOf } from './domain/slots.ts';
+import { MIN_LOADS, slotsOf } from './domain/slots.ts';
 import { boundOf, connectionSum, readServerFacts, roomOf } from './postgres/inspect.ts';
 import type { Pool } from './postgres/pool.ts';
 import { readTableFaults } from './postgres/tableFaults.ts';
@@ -32,10 +32,12 @@ export async function checkConnections(pool: Pool, loads: number, log: Log): Pro
     `this worker opens up to ${connections} connections to PostgreSQL (TIDEMARK_LOADS = ${loads}, three each), and ` +
     `${connectionSum(facts)}${bounds}`;
   const most = Math.min(bound, facts.maxConnections - facts.reservedConnections);
-  if (connections > most)
-    throw new Problem(
-      `${said}: it can never have more than ${most}. Set TIDEMARK_LOADS to at most ${Math.floor(most / 3)}, or raise the bound`,
-    );
+  if (connections > most) {
+    const fits = Math.floor(most / 3);
+    const mend =
+      fits < MIN_LOADS ? 'Raise the bound' : `Set TIDEMARK_LOADS to at most ${fits}, or raise the bound`;
+    throw new Problem(`${said}: it can never have more than ${most}. ${mend}`);
+  }
   log.warn(`${said}: lower TIDEMARK_LOADS, run fewer workers or raise max_connections`);
 }
 
@@ -43,7 +45,9 @@ export async function checkConnections(pool: Pool, loads: number, log: Log): Pro
 export async function tellOfTables(pool: Pool, datasets: readonly Dataset[], log: Log): Promise<void> {
   for (const dataset of datasets) {
     for (const { what, mend } of await readTableFaults(pool, dataset)) {
-      log.error(`${dataset.name}: ${printable(what)}. Mend it: ${printable(mend)}`);
+      log.error(`${dataset.name}: ${printable(what)}. Mend it: ${printable(mend)}`, {
+        dataset: dataset.name,
+      });
     }
   }
 }

@@ -135,19 +135,22 @@ const RETRIES = 'It is retried; nothing is lost';
 
 const NEXT: Record<FailureKind, string> = {
   MalformedFile: MEND,
-  SchemaMismatch: MEND,
+  SchemaMismatch: `Where the exporter changed for good, change the dataset's definition and its table. Else: ${MEND}`,
   RowsRejected: `See them: tidemark rejects <dataset> <key>. ${MEND}`,
   BaselineTooSmall: MEND,
   ValueRefused: MEND,
   FileChanged:
     'Take the new content: tidemark reload <dataset> <key> --reason TEXT; or leave it out: tidemark skip <dataset> <key> --reason TEXT',
   FileVanished: 'Put the object back, or accept the loss: tidemark skip <dataset> <key> --reason TEXT',
-  PostgresRefused: 'Check the role, its grants and the migrations: tidemark migrate',
+  PostgresRefused:
+    'Check the role, its grants and the migrations: tidemark migrate, as the owner of the tables',
   S3Refused: 'Check the bucket, the credentials and their policy',
-  ArchiveRefused: 'Look at both objects; the loaded one is left where it is',
+  ArchiveRefused:
+    'The loaded object is left in changes/. Look at all three, and rename one in processed/: the next run archives it',
   LedgerBehind:
     'PostgreSQL was restored to an earlier point, or somebody else put it there. Move it and all later ones back to changes/, or out of processed/',
-  ArchiveGap: 'Put the object with the bytes that were loaded back into processed/, and rebuild again',
+  ArchiveGap:
+    'Put the object with the bytes that were loaded back into processed/, and rebuild again; or begin with a later file that has all tickets: --from KEY',
   UnknownDataset: 'Name one of the datasets in src/datasets',
   BadRequest: '',
   AccountingMismatch: 'Nothing was committed; this is a defect of Tidemark, please report it',
