@@ -1,8 +1,8 @@
 /** What the whole suite shares: one embedded stack, one workflow bundle, the ear for what is said. */
 
-import { fileURLToPath } from 'node:url';
+import { readFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, NativeConnection } from '@temporalio/worker';
+import { NativeConnection } from '@temporalio/worker';
 import postgres from 'postgres';
 import { startStack, type Stack } from '../../dev/embedded.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
@@ -62,15 +62,13 @@ function versionOf(text: string): 15 | 16 | 17 | 18 {
 }
 
 async function start(): Promise<Shared> {
-  const logger = quietRuntime();
-  const [stack, bundle] = await Promise.all([
+  quietRuntime();
+  const [stack] = await Promise.all([
     startStack(POSTGRES === undefined ? {} : { postgres: { version: POSTGRES } }),
-    bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
-      logger,
-    }),
     built(),
   ]);
+  // That of the build: to bundle takes as long as to start the servers.
+  const bundle = { code: await readFile(new URL('../../dist/workflow-bundle.js', import.meta.url), 'utf8') };
   // The AWS SDK takes endpoint and credentials from the environment.
   Object.assign(process.env, stack.env);
   const admin = postgres(stack.adminDatabaseUrl, { max: 2, onnotice: () => undefined });

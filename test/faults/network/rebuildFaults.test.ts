@@ -54,7 +54,11 @@ describe('a rebuild fails at step 1, 2, 3 …', function () {
   this.timeout(DOSE_TIMEOUT_MS);
   let ground: Ground;
   let undisturbed: { readonly applied: AppliedRebuild; readonly state: State };
-  const counts = new Map<Phase, { readonly messages: number; readonly requests: number }>();
+  /** Of an undisturbed one; `commit`: the message that is the phase's last commit. */
+  const counts = new Map<
+    Phase,
+    { readonly messages: number; readonly requests: number; readonly commit: number }
+  >();
 
   before(async () => {
     ground = await openGround();
@@ -126,12 +130,17 @@ describe('a rebuild fails at step 1, 2, 3 …', function () {
       harmed ||= is;
       return is;
     };
+    let commit = 0;
+    postgres.rule = ({ n, type, text }) => {
+      if (type === 'Q' && text().endsWith('commit\0')) commit = n;
+      return 'none';
+    };
     if (fault?.postgres) postgres.rule = ({ n }) => (at(n) ? (fault.postgres ?? 'none') : 'none');
     if (fault?.s3) s3.rule = ({ n }) => (at(n) ? (fault.s3 ?? 'none') : 'none');
     postgres.count = 0;
     s3.count = 0;
     const done = await work();
-    if (!fault) counts.set(phase, { messages: postgres.count, requests: s3.count });
+    if (!fault) counts.set(phase, { messages: postgres.count, requests: s3.count, commit });
     else assert.equal(harmed, fault.phase === phase, `step ${fault.step} of ${phase}`);
     return done;
   }
@@ -146,9 +155,11 @@ describe('a rebuild fails at step 1, 2, 3 …', function () {
   for (const phase of PHASES) {
     for (const postgres of ['cut', 'cut in the middle', 'lose the answer', 'stall'] satisfies Harm[]) {
       it(`PostgreSQL: ${postgres}, while it is to ${phase}: the table ends as after an undisturbed one`, async () => {
-        const { messages } = counts.get(phase) ?? assert.fail();
-        assert.ok(messages > 5, `${messages} messages`);
-        for (const step of steps(`rebuild, ${phase}, ${postgres}`, messages, 1)) {
+        const { messages, commit } = counts.get(phase) ?? assert.fail();
+        assert.ok(commit > 0, `${messages} messages and no commit`);
+        // What was committed, and nobody heard of it, is the one to be known again.
+        const few = postgres === 'lose the answer' && !LONG ? [commit] : undefined;
+        for (const step of few ?? steps(`rebuild, ${phase}, ${postgres}`, messages, 1)) {
           await survives({ phase, step, postgres });
         }
       });

@@ -66,7 +66,6 @@ const BOUNDARIES: readonly Boundary[] = [
   ['a large file, waiting for the lock', waitingForTheLock(LARGE)],
   ['a large file, between two stretches of its merge', betweenStretches(LARGE)],
   ['a large file, before its commit', inTransaction('ledger', LARGE)],
-  ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
   ['a large file, after its commit and before anybody heard of it', afterCommit(LARGE)],
   ['a large file, copied and not deleted', atS3('request', { method: 'DELETE', key: `changes/${LARGE}` })],
   ['a large file, deleted and not answered', atS3('answer', { method: 'DELETE', key: `changes/${LARGE}` })],
@@ -76,6 +75,7 @@ const BOUNDARIES: readonly Boundary[] = [
 /** Beside those: neighbours of them, which go the same ways through the code. */
 const NEIGHBOURS: readonly Boundary[] = [
   ['a large file, in the merge of a stretch', inTransaction('row', LARGE)],
+  ['a large file, in its commit, which goes through without it', inTransaction('commit', LARGE)],
   [
     'a large file, its copy asked for and not made',
     atS3('request', { method: 'PUT', key: `processed/${LARGE}` }),

@@ -11,10 +11,10 @@ import { zombies } from './zombies.ts';
 // The longest first.
 const SCENARIOS = [
   ...randomKills,
+  ...locks,
   ...temporalFaults,
   ...zombies,
   ...fills,
-  ...locks,
   ...kills,
   ...wrongClocks,
   ...looks,

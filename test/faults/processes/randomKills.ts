@@ -36,7 +36,7 @@ export const randomKills: readonly Scenario[] = [1, 2, 4].map((workers) => ({
   files: backlogOf({ files: DELIVERY, large: [LARGE] }),
   grows: true,
   ownTemporal: true,
-  longOnly: workers === 2,
+  longOnly: workers < 4,
   async play(scene) {
     const dice = random(seed, workers);
     scene.s3.slow(() => dice.below(LATENCY_MS));

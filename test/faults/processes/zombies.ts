@@ -33,7 +33,7 @@ const CASES: readonly (readonly [string, Trap, { longOnly: boolean }?])[] = [
   ['in the merge of a stretch, which goes through', inTransaction('row', LARGE), { longOnly: true }],
   ['holding the lock', inTransaction('ledger', LARGE)],
   ['in its commit, which goes through', inTransaction('commit', LARGE)],
-  ['in a batch, holding the lock', inTransaction('ledger', SMALL)],
+  ['in a batch, holding the lock', inTransaction('ledger', SMALL), { longOnly: true }],
   ['in a batch, in the middle of a body', atS3('body', 'GET', `changes/${SMALL}`), { longOnly: true }],
   ['its copy on the way, which arrives last', atS3('request', 'PUT', `processed/${LARGE}`)],
   [
