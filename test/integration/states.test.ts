@@ -276,6 +276,14 @@ describe('the states of a file', function () {
       assert.deepEqual([changed, failed], [[], []]);
       await keeping.put(fileName(1), incFile([ticket('A', { priority: 'other' })]));
       assert.equal((await keeping.run()).changed.total, 1);
+      await keeping.putInParts(fileName(1), bytes);
+      await keeping.run();
+      await keeping.remove(full(1));
+      const skipped = await keeping.client('skip', 'inc', fileName(1), '--reason', 'gone');
+      assert.deepEqual(
+        [skipped.status, skipped.stderr],
+        [1, `tidemark: ${full(1)} is applied and archived: there is nothing to skip\n`],
+      );
     } finally {
       await keeping.close();
     }
