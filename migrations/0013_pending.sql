@@ -81,11 +81,14 @@ left join lateral (
     count(*) as listed,
     coalesce((s.last_listing -> 'pending' ->> 'total')::bigint, 0) as listed_total
   from (
+    -- A skip and a refusal are of one content: only those since the listing are of what it saw.
     select n.key, not exists (
-      select from tickets.import_meta m where m.dataset = s.dataset and m.source_key = n.key
+      select from tickets.import_meta m
+      where m.dataset = s.dataset and m.source_key = n.key
+        and (m.export_type <> 'skipped' or m.imported_at >= b.began_at)
     ) and not exists (
       select from tickets.import_failures i
-      where i.dataset = s.dataset and i.source_key = n.key and i.resolved_at is null
+      where i.dataset = s.dataset and i.source_key = n.key and i.resolved_at is null and i.last_at >= b.began_at
     ) as waits
     from jsonb_array_elements_text(s.last_listing -> 'pending' -> 'keys') as n(key)
   ) k

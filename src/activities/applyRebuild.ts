@@ -43,7 +43,6 @@ export async function applyRebuild(
     await actAsRebuilder(session);
     const before = await readRebuild(session, input.rebuild);
     if (before.state === 'applied' && before.difference) return applied(before, before.difference);
-    checkDefinition(before, dataset);
     // A load that has written ahead, and is frozen, may hold rows: once it was in the way, it is waited for without the lock.
     if (number > 1) await outlastAhead(session, dataset);
     await beginFenced(session, dataset);
@@ -53,6 +52,7 @@ export async function applyRebuild(
       await session.query('rollback');
       return applied(locked, locked.difference);
     }
+    checkDefinition(locked, dataset);
     const rebuild = await catchUp(session, deps, dataset, locked, signal);
     if (!rebuild) {
       await session.query('rollback');

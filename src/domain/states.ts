@@ -122,12 +122,14 @@ export function classify(
  */
 function vanished(
   { latePolicy }: StateRules,
-  { failures, watermark }: PageFacts,
+  { failures, watermark, adoptedUpTo }: PageFacts,
   listed: ReadonlySet<ObjectKey>,
 ): readonly ClassifiedFile[] {
   const open = failures.filter(({ key, kind }) => {
     // A late one that is held is nothing that later files build on; one that is applied is pending until it is dealt with.
-    const awaited = watermark === undefined || compareKeys(key, watermark) > 0 || latePolicy === 'apply';
+    const isUpTo = (mark: ObjectKey | undefined): boolean =>
+      mark !== undefined && compareKeys(key, mark) <= 0;
+    const awaited = !isUpTo(watermark) || (latePolicy === 'apply' && !isUpTo(adoptedUpTo));
     return !listed.has(key) && (kind === 'FileVanished' || (kind !== 'FileChanged' && awaited));
   });
   return [...new Map(open.map((failure) => [failure.key, failure])).values()].map((failure) => ({

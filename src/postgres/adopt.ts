@@ -48,6 +48,9 @@ export interface Adoption {
   readonly provenance: Readonly<Record<string, string>>;
 }
 
+/** A table of more rows, as the planner knows them, is not counted: that may take longer than a statement of a verb has. */
+const COUNTED_ROWS = 5_000_000;
+
 /**
  * Writes the ledger row, and settles the failures at or below it: nothing stops there any more. Rows of the table that no
  * deed before has inserted are its own, so that the ledger's sum is what the table has. Under the dataset's lock; that the
@@ -57,9 +60,18 @@ export async function recordAdoption(tx: Queryable, { dataset, key, provenance }
   await tx.query(
     `insert into tickets.import_meta (dataset, source_key, export_type, rows_inserted, metadata)
      select $1, $2, 'adopted', greatest(t.rows - d.rows, 0), $3::text::jsonb
-     from tickets.dataset_status d, (select count(*) as rows from ${targetTable(dataset)}) t
+     from tickets.dataset_status d, (
+       select case when reltuples > $5 then reltuples::bigint else (select count(*) from ${targetTable(dataset)}) end as rows
+       from pg_catalog.pg_class where oid = $4::text::regclass
+     ) t
      where d.dataset = $1`,
-    [dataset.name, key, JSON.stringify({ source_max_key: key, ...provenance })],
+    [
+      dataset.name,
+      key,
+      JSON.stringify({ source_max_key: key, ...provenance }),
+      targetTable(dataset),
+      COUNTED_ROWS,
+    ],
   );
   await tx.query(
     `update tickets.import_failures set resolved_at = clock_timestamp(), resolution = 'covered'

@@ -49,6 +49,16 @@ describe('tidemark skip', function () {
     assert.equal(String(await world.content(aside(2))), POISON);
     const told = `select pending, pending_total::int as total from tickets.dataset_status where dataset = 'inc'`;
     assert.deepEqual(await world.db.query(told), [{ pending: [full(3)], total: 1 }]);
+    // The skip was of one content.
+    await world.put(fileName(2), incFile([{ ticket_id: 'C' }]));
+    await world.db.query(
+      `update tickets.dataset_state set last_listing = last_listing || jsonb_build_object(
+         'pending', jsonb_build_object('total', 2, 'keys', jsonb_build_array($1::text, $2::text)),
+         'began_at', clock_timestamp())`,
+      [full(2), full(3)],
+    );
+    assert.deepEqual(await world.db.query(told), [{ pending: [full(2), full(3)], total: 2 }]);
+    await world.remove(full(2));
     const result = await world.run();
     assert.deepEqual([result.applied, result.watermark], [1, full(3)]);
     const [skipped] = (await world.ledger()).filter(({ type }) => type === 'skipped');

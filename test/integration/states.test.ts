@@ -274,6 +274,12 @@ describe('the states of a file', function () {
       const { stdout } = await keeping.client('status', 'inc', '--json');
       const [{ changed, failed }] = (JSON.parse(stdout) as { datasets: [Status] }).datasets;
       assert.deepEqual([changed, failed], [[], []]);
+      await keeping.remove(full(1));
+      const skipped = await keeping.client('skip', 'inc', fileName(1), '--reason', 'gone');
+      assert.deepEqual(
+        [skipped.status, skipped.stderr],
+        [1, `tidemark: ${full(1)} is applied and archived: there is nothing to skip\n`],
+      );
       await keeping.put(fileName(1), incFile([ticket('A', { priority: 'other' })]));
       assert.equal((await keeping.run()).changed.total, 1);
     } finally {

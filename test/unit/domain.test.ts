@@ -262,6 +262,14 @@ describe('the state of an object', () => {
       '3 vanished, 5 pending',
     ],
     [
+      'unlisted, refused, and covered since',
+      state(
+        { watermark: key(4), adoptedUpTo: key(3), failures: [{ ...failure, key: key(3) }] },
+        { latePolicy: 'apply' },
+      ),
+      '5 pending',
+    ],
+    [
       'unlisted, its archiving unfinished',
       state({ watermark: key(3), ledger: [{ ...applied, key: key(3) }] }),
       '3 applied, 5 pending',
