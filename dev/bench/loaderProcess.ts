@@ -45,11 +45,11 @@ type Answer = { readonly result: unknown } | { readonly error: string };
 
 /** Starts one, as `npm run worker` starts Node; it ends with `stop`, and by itself where this process ends. */
 export async function startLoader(stack: Stack): Promise<Loader> {
-  const { args, env } = await workerCommand();
+  const { options, env } = await workerCommand();
   const child = fork(fileURLToPath(new URL('loader.js', import.meta.url)), [], {
     env: { ...childEnvironment(stack), ...env },
     // The worker's options, and nothing of our own: no tsx in it.
-    execArgv: args.slice(0, -1),
+    execArgv: [...options],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   await answerOf(child);

@@ -51,11 +51,11 @@ export async function startWorkerRuns({ stack, signal }: Ground): Promise<Worker
   const client = new Client({ connection, namespace });
   // A queue of its own: Temporal would go on for a while to give tasks to a worker that is gone.
   const taskQueue = `bench-${randomUUID()}`;
-  const { args, env } = await workerCommand();
+  const { options, program, env } = await workerCommand();
   const worker = await stack.add({
     name: `worker of ${taskQueue}`,
     command: process.execPath,
-    args,
+    args: [...options, program],
     env: { ...childEnvironment(stack), ...env, TIDEMARK_TASK_QUEUE: taskQueue },
     probe: () => assertPolled(client, taskQueue),
     // Its servers end with it, so there is nothing left to wind up.

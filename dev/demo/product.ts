@@ -29,9 +29,10 @@ export function tidemark(stack: Stack, args: readonly string[], signal: AbortSig
   });
 }
 
-/** What `npm run worker` starts once it has built: Node's arguments, its own options among them, and settings beside ours. */
+/** What `npm run worker` starts once it has built: Node's options, the program, and settings beside ours. */
 export async function workerCommand(): Promise<{
-  readonly args: readonly string[];
+  readonly options: readonly string[];
+  readonly program: string;
   readonly env: Readonly<Record<string, string>>;
 }> {
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
@@ -42,7 +43,8 @@ export async function workerCommand(): Promise<{
   if (program === undefined)
     throw new Error(`npm run worker ends otherwise than expected: ${scripts.worker}`);
   return {
-    args: [...words(options), join(ROOT, program)],
+    options: words(options),
+    program: join(ROOT, program),
     env: Object.fromEntries(words(settings).map((word) => word.split('=', 2) as [string, string])),
   };
 }
@@ -53,11 +55,11 @@ function words(text = ''): readonly string[] {
 
 /** Starts `npm run worker`'s program and resolves when it polls for workflows and activities. */
 export async function startWorker(stack: Stack, temporal: Client): Promise<Server> {
-  const { args, env } = await workerCommand();
+  const { options, program, env } = await workerCommand();
   return stack.add({
     name: 'worker',
     command: process.execPath,
-    args,
+    args: [...options, program],
     env: { ...childEnvironment(stack), ...env },
     probe: () => assertPolled(temporal),
     // Its servers end with it, so there is nothing left to wind up.

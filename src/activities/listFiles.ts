@@ -6,7 +6,7 @@ import { goOnAfter } from '../domain/changeFile.ts';
 import { summarise } from '../domain/listing.ts';
 import { BEGIN_MS, LARGE_FILE_BYTES } from '../domain/slots.ts';
 import { classify, type ClassifiedFile } from '../domain/states.ts';
-import { recordFailure } from '../postgres/failureLog.ts';
+import { recordFailure, SAME_BYTES } from '../postgres/failureLog.ts';
 import { ensureDatasetState, noteListing, readPageFacts } from '../postgres/ledger.ts';
 import type { ObjectStore } from '../s3/objectStore.ts';
 import { checkArchive } from './checkArchive.ts';
@@ -147,7 +147,7 @@ async function compareChanged(
       failure,
       rejects: [],
       definition: definitionOf(dataset),
-      ...(same && { resolution: 'same bytes' }),
+      ...(same && { resolution: SAME_BYTES }),
     });
   }
   return { files: result, uncompared };

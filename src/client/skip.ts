@@ -180,9 +180,7 @@ function decide({ dataset, key, page, same, facts }: DecideInput): Decision {
 
 /** An object that is not there: lost, moved by an earlier skip, or never heard of. */
 function decideGone(dataset: Dataset, key: ObjectKey, facts: PageFacts): Decision {
-  // What was found to be the same bytes was not refused.
-  if (facts.failures.some(({ kind, code }) => kind !== 'FileChanged' || code === undefined))
-    return { record: true, etag: undefined };
+  if (facts.failures.length > 0) return { record: true, etag: undefined };
   const skipped = facts.ledger.find(({ exportType }) => exportType === 'skipped');
   if (skipped) return { record: false, etag: skipped.archived ? undefined : skipped.etag };
   if (facts.ledger.some(isLoad))

@@ -45,6 +45,8 @@ export interface PageFacts {
   /** At most two entries a key: the latest that put rows into the table (or adopted them), the latest skip. */
   readonly ledger: readonly LedgerEntry[];
   readonly failures: readonly KnownFailure[];
+  /** Contents that were found to have this SHA-256 under another ETag. */
+  readonly same: readonly { readonly key: ObjectKey; readonly etag: string; readonly sha256: string }[];
 }
 
 /** The dataset's rules that bear on states. */
@@ -198,12 +200,13 @@ function compareContent(
   facts: PageFacts,
 ): Pick<ClassifiedFile, 'state' | 'appliedSha256'> {
   if (loaded.etag === object.etag) return { state: 'applied' };
-  const compared = facts.failures.find((f) => f.kind === 'FileChanged' && sameContent(f, object));
-  if (compared?.code !== undefined && compared.code === loaded.sha256) return { state: 'applied' };
-  if ((compared && compared.code === undefined) || loaded.sha256 === undefined) return { state: 'changed' };
+  const same = facts.same.some(({ sha256, ...of }) => sha256 === loaded.sha256 && sameContent(of, object));
+  if (same) return { state: 'applied' };
+  const compared = facts.failures.some((f) => f.kind === 'FileChanged' && sameContent(f, object));
+  if (compared || loaded.sha256 === undefined) return { state: 'changed' };
   return { state: 'changed', appliedSha256: loaded.sha256 };
 }
 
-function sameContent(failure: KnownFailure, object: SeenObject): boolean {
-  return failure.key === object.key && failure.etag === object.etag;
+function sameContent(known: Pick<KnownFailure, 'key' | 'etag'>, object: SeenObject): boolean {
+  return known.key === object.key && known.etag === object.etag;
 }

@@ -3,6 +3,7 @@
 import type { KnownFailure, LedgerEntry, PageFacts } from '../domain/states.ts';
 import type { RowCounts } from '../domain/counts.ts';
 import type { FailureKind } from '../domain/failures.ts';
+import { SAME_BYTES } from './failureLog.ts';
 import type { Queryable } from './queryable.ts';
 
 /** A range of keys by bytes: after `after`, up to and with `upTo`; open where absent. */
@@ -32,6 +33,7 @@ interface FactsRow {
     message: string;
     outdated: boolean;
   }[];
+  readonly same: PageFacts['same'];
 }
 
 /**
@@ -66,6 +68,7 @@ export async function readPageFacts(
       ...(sha256 !== null && { sha256 }),
     })),
     failures: (row?.failures ?? []).map((failure) => toKnownFailure(input.dataset, failure)),
+    same: row?.same ?? [],
   };
 }
 
@@ -110,8 +113,10 @@ with wanted as (
 ), failures as (
   select f.source_key as key, f.etag, f.kind, f.line, f.column_name as "column", f.code, f.rejected, f.message,
     f.definition is distinct from $5 as outdated
-  from keys k join tickets.import_failures f on f.dataset = $1 and f.source_key = k.key
-    and (f.resolved_at is null or f.resolution = 'same bytes')
+  from keys k join tickets.import_failures f on f.dataset = $1 and f.source_key = k.key and f.resolved_at is null
+), same as (
+  select f.source_key as key, f.etag, f.code as sha256
+  from keys k join tickets.import_failures f on f.dataset = $1 and f.source_key = k.key and f.resolution = '${SAME_BYTES}'
 )
 select
   (select metadata ->> 'source_max_key' from tickets.import_meta
@@ -120,7 +125,8 @@ select
   (select max((metadata ->> 'source_max_key') collate "C") from tickets.import_meta
     where dataset = $1 and export_type = 'adopted') as adopted,
   (select coalesce(jsonb_agg(l), '[]') from latest l) as ledger,
-  (select coalesce(jsonb_agg(f), '[]') from failures f) as failures`;
+  (select coalesce(jsonb_agg(f), '[]') from failures f) as failures,
+  (select coalesce(jsonb_agg(s), '[]') from same s) as same`;
 
 /** Which of these keys have their rows in the table. */
 export async function loadedKeys(

@@ -150,7 +150,7 @@ describe('the state of an object', () => {
     etag,
     lastModified: NOW,
   });
-  const nothing: PageFacts = { ledger: [], failures: [] };
+  const nothing: PageFacts = { ledger: [], failures: [], same: [] };
   const state = (facts: Partial<PageFacts>, rules: Partial<StateRules> = {}, seen = object(5)): string =>
     classify({ ...inc, ...rules }, { objects: [seen], serverTime: NOW }, { ...nothing, ...facts })
       .map((file) => `${file.key.slice(-5, -4)} ${file.state}`)
@@ -176,7 +176,7 @@ describe('the state of an object', () => {
       'applied, other ETag, compared and the same',
       state({
         ledger: [{ ...applied, etag: 'x' }],
-        failures: [{ ...failure, kind: 'FileChanged', code: 's' }],
+        same: [{ key: key(5), etag: 'e', sha256: 's' }],
       }),
       '5 applied',
     ],
@@ -184,7 +184,7 @@ describe('the state of an object', () => {
       'applied, other ETag, compared with what was applied before a reload',
       state({
         ledger: [{ ...applied, etag: 'x' }],
-        failures: [{ ...failure, kind: 'FileChanged', code: 'r' }],
+        same: [{ key: key(5), etag: 'e', sha256: 'r' }],
       }),
       '5 changed',
     ],

@@ -115,8 +115,7 @@ export async function startWorkers(
   const { stack, directory } = ground;
   const file = join(directory, `${queue}.json`);
   await writeFile(file, JSON.stringify(datasets));
-  const { args, env } = await workerCommand();
-  const options = args.slice(0, -1);
+  const { options, env } = await workerCommand();
   const program = fileURLToPath(new URL('manyWorker.js', import.meta.url));
   const workers: Server[] = [];
   for (let n = 0; n < count; n++) {

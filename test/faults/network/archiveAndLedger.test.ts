@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { WorkflowFailedError } from '@temporalio/client';
 import { moveFiles } from '../../../src/activities/moveFiles.ts';
+import type { IngestResult } from '../../../src/workflows/run.ts';
 import { inc } from '../../../src/datasets/inc.ts';
 import { fileName, incFile } from '../../support/incFile.ts';
 import { openWorld, type World } from '../../support/world.ts';
@@ -15,6 +16,9 @@ describe('bucket and ledger fall apart', function () {
     world = await openWorld();
   });
   afterEach(() => world.close());
+
+  const failureOfRun = (): Promise<IngestResult | (Error & { type: string })> =>
+    world.run().catch((error: WorkflowFailedError) => error.cause as Error & { type: string });
 
   const debt = async (): Promise<number> => {
     const rows = await world.db.query<{ debt: number }>(
@@ -34,9 +38,7 @@ describe('bucket and ledger fall apart', function () {
     await world.db.query(`delete from tickets.import_meta where source_key > $1`, [key(1)]);
     await world.db.query(`delete from tickets.inc where ticket_id in ('T2', 'T3')`);
     await world.put(fileName(4), file(4));
-    const failed = await world
-      .run()
-      .catch((error: WorkflowFailedError) => error.cause as Error & { type: string });
+    const failed = await failureOfRun();
     assert.ok(failed instanceof Error);
     assert.equal(failed.type, 'LedgerBehind');
     assert.match(
@@ -75,9 +77,7 @@ describe('bucket and ledger fall apart', function () {
       await world.run();
       const rows = Array.from({ length: tickets }, (_, n) => ({ ticket_id: `T3-${n}` }));
       await world.put(fileName(3), incFile(rows));
-      const failed = await world
-        .run()
-        .catch((error: WorkflowFailedError) => error.cause as Error & { type: string });
+      const failed = await failureOfRun();
       assert.ok(failed instanceof Error, 'the run failed');
       assert.deepEqual([wentBack, failed.type], [true, 'LedgerBehind']);
       assert.ok(
@@ -131,9 +131,7 @@ describe('bucket and ledger fall apart', function () {
   });
 
   async function assertGoesBack(wentBack: () => boolean, tickets: readonly string[]): Promise<void> {
-    const failed = await world
-      .run()
-      .catch((error: WorkflowFailedError) => error.cause as Error & { type: string });
+    const failed = await failureOfRun();
     assert.ok(failed instanceof Error, 'the run failed');
     assert.deepEqual([wentBack(), failed.type], [true, 'LedgerBehind']);
     const rows = await world.db.query<{ id: string }>('select ticket_id as id from tickets.inc order by 1');
