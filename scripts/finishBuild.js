@@ -8,10 +8,14 @@ const dist = new URL('../dist/', import.meta.url);
 const { code } = await bundleWorkflowCode({
   workflowsPath: fileURLToPath(new URL('workflows/index.js', dist)),
   logger: new DefaultLogger('WARN'),
+  // Both of a worker's heaps keep the bundle as a string. Stack traces need the lines of its sources, not their text.
+  webpackConfigHook: (config) => ({ ...config, devtool: 'inline-nosources-source-map' }),
 });
+// One character beyond Latin-1, in whatever comment, and every one of the string takes two bytes.
+const narrow = code.replaceAll(/[^\0-\xff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 // Renamed into place: a worker that starts at this moment reads the old bundle or the new one.
 const half = new URL(`workflow-bundle.${process.pid}.js`, dist);
-await writeFile(half, code);
+await writeFile(half, narrow);
 await rename(half, new URL('workflow-bundle.js', dist));
 
 // The commands of package.json's `bin` and of service managers: compilers leave them without the right to run.
