@@ -1,10 +1,9 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
 import { BEGIN_MS } from '../domain/slots.ts';
-import { applyStaged } from '../postgres/apply.ts';
+import { applyFew, RefusedUnasked } from '../postgres/applyFew.ts';
 import { loadedKeys } from '../postgres/ledger.ts';
 import type { Session } from '../postgres/pool.ts';
-import { stageFew } from '../postgres/stageFew.ts';
 import { readChangeFile } from '../rows/readFile.ts';
 import type { Reading, Reject } from '../rows/row.ts';
 import type { ZoneHistory } from '../rows/zone.ts';
@@ -103,7 +102,7 @@ function endOf(
   results: readonly LoadFileResult[],
   { signal }: Attempt,
 ): LoadSmallFilesResult {
-  if (error instanceof TooManyRows) return { results };
+  if (error instanceof TooManyRows || error instanceof RefusedUnasked) return { results };
   if (signal.aborted || !(error instanceof TidemarkFailure)) throw error;
   if (!isFinal(error.kind)) return { results };
   return { results, failure: { kind: error.kind, message: error.message, details: error.details } };
@@ -117,14 +116,13 @@ interface LoadOneInput {
   readonly knownWatermark: string | undefined;
 }
 
-/** Stages a file that was read, and applies it. */
-async function loadOne(
+/** Applies a file that was read. */
+function loadOne(
   session: Session,
   { file, ...input }: LoadOneInput,
   { reading, blocks }: ReadFile,
 ): Promise<LoadFileResult> {
-  const staged = await stageFew(session, input.dataset, blocks);
-  return applyStaged(session, { ...file, ...input, reading, staged, patience: 'none' });
+  return applyFew(session, { ...file, ...input, reading, patience: 'none' }, blocks);
 }
 
 /** A small file, read and checked. */

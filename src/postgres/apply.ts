@@ -6,28 +6,30 @@
  */
 
 import type { RowCounts } from '../domain/counts.ts';
-import { TidemarkFailure } from '../domain/failures.ts';
-import { noteRows, plannedFor } from './keptPlan.ts';
-import { lastDeedSql } from './ledgerVersion.ts';
-import { limitsOf, SET_LIMITS, type LockPatience } from './limits.ts';
+import { BEGIN, fenced, type Fence } from './fence.ts';
+import type { LockPatience } from './limits.ts';
 import { checkAccounts, mergeStaged } from './mergeStaged.ts';
 import { notification } from './notification.ts';
 import type { Session } from './pool.ts';
 import type { Statement } from './roundTrip.ts';
 import { targetTable } from './tables.ts';
-import { refusalOf, type Fence, type Turn } from './turn.ts';
+import { refusalOf, type Turn } from './turn.ts';
 import type { Ahead } from './writeAhead.ts';
 
-/** What is applied. */
-export interface ApplyInput extends Turn {
+/** A file that is applied. */
+export interface ApplyFile extends Turn {
   readonly etag: string;
-  /** Rows that PostgreSQL counted in the COPY. */
-  readonly staged: number;
   readonly patience: LockPatience;
   /** When reading began, milliseconds since the epoch; for `metadata.seconds`. */
   readonly startedAt: number;
   /** Recorded in the ledger's metadata: workflow and run id, who and why. */
   readonly provenance: Readonly<Record<string, string>>;
+}
+
+/** One that is staged. */
+export interface ApplyInput extends ApplyFile {
+  /** Rows that PostgreSQL counted in the COPY. */
+  readonly staged: number;
 }
 
 /** What the transaction found and did. */
@@ -51,7 +53,7 @@ export type ApplyResult =
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  const fence = await fenced(session, input, [BEGIN]);
+  const { fence } = await fenced(session, input, { before: [BEGIN] });
   return decide(session, input, fence, () => mergeStaged(session, input));
 }
 
@@ -65,7 +67,7 @@ export async function applyAhead(
   ahead: Ahead,
 ): Promise<ApplyResult | undefined> {
   const { reading, staged } = input;
-  const fence = await fenced(session, input);
+  const { fence } = await fenced(session, input);
   return decide(session, input, fence, async () => {
     const found = ahead.found({
       rows: staged,
@@ -81,11 +83,11 @@ export async function applyAhead(
  *
  * @param merge counts the rows, having written them; undefined, as the result then is, where they may not stay
  */
-async function decide<Counts extends RowCounts | undefined>(
+export async function decide<Counts extends RowCounts | undefined>(
   session: Session,
-  input: ApplyInput,
+  input: ApplyFile,
   fence: Fence,
-  merge: () => Promise<Counts>,
+  merge: () => Counts | Promise<Counts>,
 ): Promise<ApplyResult | Extract<Counts, undefined>> {
   const refusal = refusalOf(fence, input);
   const counts = refusal ? undefined : await merge();
@@ -97,7 +99,7 @@ async function decide<Counts extends RowCounts | undefined>(
 /** Writes the deed into the ledger, and commits. */
 async function record(
   session: Session,
-  input: ApplyInput,
+  input: ApplyFile,
   fence: Fence,
   counts: RowCounts,
 ): Promise<ApplyResult> {
@@ -123,67 +125,6 @@ async function record(
   };
 }
 
-const BEGIN: Statement = { text: 'begin isolation level read committed', prepared: true };
-
-/**
- * Locks the dataset's row and asks the ledger, in one round trip. The question is a statement of its own, behind the
- * lock: its snapshot is later.
- */
-async function fenced(
-  session: Session,
-  { dataset, key, etag, patience }: ApplyInput,
-  before: readonly Statement[] = [],
-): Promise<Fence> {
-  const answers = await session.roundTrip([
-    ...before,
-    { text: SET_LIMITS, values: limitsOf(patience), prepared: true },
-    { text: LOCK_DATASET, values: [dataset.name], prepared: true },
-    { text: plannedFor(session, LEDGER, FENCE), values: [dataset.name, key, etag], prepared: true },
-  ]);
-  const fence = answers.at(-1)?.rows[0] as (Fence & { locked: boolean }) | undefined;
-  if (!fence?.locked) {
-    throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
-  }
-  noteRows(session, targetTable(dataset), fence.rows);
-  // Of all datasets together: an id counts them all.
-  noteRows(session, LEDGER, Number(fence.ledgerVersion));
-  return fence;
-}
-
-const LEDGER = 'tickets.import_meta';
-
-const LOCK_DATASET = 'select from tickets.dataset_state where dataset = $1 for update';
-
-/** The rows of the table, where the last deed does not say them: a skip, or an earlier version's. */
-const SUMMED_ROWS = `
-select coalesce(max((m.metadata ->> 'rows_stored')::bigint) filter (where m.id = r.id), 0)
-    + coalesce(sum(m.rows_inserted) filter (where m.id > r.id), 0)
-from tickets.import_meta m, (
-  select coalesce(max(id), 0) as id from tickets.import_meta where dataset = $1 and export_type = 'rebuilt'
-) r
-where m.dataset = $1`;
-
-/** A range in place of one dataset keeps the order, and with it the index: see `lastDeedSql`. */
-const FENCE = `
-with last as (${lastDeedSql(`id, (metadata ->> 'rows_stored')::bigint as rows`, '$1')}),
-mark as (
-  select metadata ->> 'source_max_key' as watermark from tickets.import_meta
-  where dataset >= $1 and dataset <= $1 and metadata ? 'source_max_key'
-  order by dataset, (metadata ->> 'source_max_key') collate "C" desc limit 1
-)
-select
-  exists (select from tickets.dataset_state where dataset = $1) as locked,
-  coalesce((select id from last), 0)::text as "ledgerVersion",
-  coalesce((select rows from last), (${SUMMED_ROWS}), 0)::float8 as rows,
-  (select watermark from mark) as watermark,
-  exists (select from tickets.import_meta
-    where dataset = $1 and source_key = $2 and export_type in ('baseline', 'delta', 'late')) as known,
-  exists (select from tickets.import_meta
-    where dataset = $1 and source_key = $2 and export_type = 'skipped' and metadata ->> 'etag' = $3) as skipped,
-  exists (select from tickets.import_failures
-    where dataset = $1 and resolved_at is null and kind <> 'FileChanged' and source_key collate "C" < $2
-      and source_key collate "C" > coalesce((select watermark from mark), '')) as stopped`;
-
 /** What was done. */
 interface Deed {
   readonly exportType: string;
@@ -197,7 +138,7 @@ interface Deed {
 /** @returns whether it looks like a baseline, and should not */
 async function writeLedgerAndCommit(
   session: Session,
-  input: ApplyInput,
+  input: ApplyFile,
   { exportType, counts: c, watermark, seconds, stored }: Deed,
 ): Promise<boolean> {
   const { dataset, key, etag, reading, provenance } = input;
@@ -264,7 +205,7 @@ with ledger as (
 select looks from ledger`;
 
 /** Rejected rows within the dataset's allowance are kept beside the rows that were applied. */
-function rejectsOf({ dataset, key, etag, reading }: ApplyInput): readonly Statement[] {
+function rejectsOf({ dataset, key, etag, reading }: ApplyFile): readonly Statement[] {
   if (reading.rejects.length === 0) return [];
   return [{ text: INSERT_REJECTS, values: [dataset.name, key, etag, JSON.stringify(reading.rejects)] }];
 }

@@ -7,11 +7,11 @@ import type { Reading } from '../rows/row.ts';
 import { noteAdded, plannedFor } from './keptPlan.ts';
 import { mergeSql, supersedeSql, type MergeCounts, type MergeMode } from './merge.ts';
 import type { Session } from './pool.ts';
-import type { Statement } from './roundTrip.ts';
+import type { Answered, Statement } from './roundTrip.ts';
 import { targetTable } from './tables.ts';
 
 /** Up to this many staged rows a merge's plan is kept; above, it is planned for each file, whose size decides. */
-const FEW_ROWS = 1_000;
+export const FEW_ROWS = 1_000;
 
 /** What is merged, and into which table: by default the dataset's own. */
 export interface MergeInput {
@@ -31,45 +31,51 @@ export interface MergeInput {
  * @throws TidemarkFailure AccountingMismatch where the counts do not add up
  */
 export async function mergeStaged(session: Session, input: MergeInput): Promise<RowCounts> {
-  const { reading, staged } = input;
-  const { merged, superseded } =
-    staged <= FEW_ROWS ? await mergeFew(session, input) : await mergeMany(session, input);
-  if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
-  noteAdded(session, input.target ?? targetTable(input.dataset), merged.inserted);
-  return checkAccounts(reading, staged, merged, superseded);
+  if (input.staged > FEW_ROWS) return account(session, input, await mergeMany(session, input));
+  return accountFew(session, input, await session.roundTrip(mergeFewStatements(session, input)));
 }
 
-interface Merged {
-  readonly merged: MergeCounts | undefined;
-  readonly superseded: number;
-}
-
-/** In one round trip, by plans that the connection keeps. */
-async function mergeFew(
+/** The statements that merge few rows, by plans that the connection keeps. */
+export function mergeFewStatements(
   session: Session,
-  { dataset, key, mode, reading, target }: MergeInput,
-): Promise<Merged> {
+  { dataset, key, mode, reading, target }: Omit<MergeInput, 'staged'>,
+): readonly Statement[] {
   const texts = target === undefined ? textsOf(dataset, mode) : makeTexts(dataset, mode, target);
   const text = plannedFor(session, target ?? targetTable(dataset), texts.merge);
   const merge: Statement = { text, values: [key], prepared: true };
-  if (!reading.mayRepeat) {
-    const [merged] = await session.roundTrip([merge]);
-    return { superseded: 0, merged: merged?.rows[0] as MergeCounts | undefined };
-  }
-  const [superseded, merged] = await session.roundTrip([{ text: texts.supersede, prepared: true }, merge]);
-  return {
-    superseded: (superseded?.rows[0] as { superseded: number } | undefined)?.superseded ?? 0,
-    merged: merged?.rows[0] as MergeCounts | undefined,
-  };
+  return reading.mayRepeat ? [{ text: texts.supersede, prepared: true }, merge] : [merge];
+}
+
+/** What the answers to these say, as `mergeStaged`. */
+export function accountFew(session: Session, input: MergeInput, answers: readonly Answered[]): RowCounts {
+  const [found] = input.reading.mayRepeat ? (answers[0]?.rows ?? []) : [];
+  const merged = answers.at(-1)?.rows[0] as MergeCounts | undefined;
+  return account(session, input, { merged, superseded: (found as Superseded | undefined)?.superseded ?? 0 });
+}
+
+interface Superseded {
+  readonly superseded: number;
+}
+
+interface Merged extends Superseded {
+  readonly merged: MergeCounts | undefined;
+}
+
+function account(
+  session: Session,
+  { dataset, reading, staged, target }: MergeInput,
+  { merged, superseded }: Merged,
+): RowCounts {
+  if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
+  noteAdded(session, target ?? targetTable(dataset), merged.inserted);
+  return checkAccounts(reading, staged, merged, superseded);
 }
 
 async function mergeMany(
   session: Session,
   { dataset, key, mode, reading, target }: MergeInput,
 ): Promise<Merged> {
-  const [found] = reading.mayRepeat
-    ? await session.queryLong<{ superseded: number }>(supersedeSql(dataset))
-    : [];
+  const [found] = reading.mayRepeat ? await session.queryLong<Superseded>(supersedeSql(dataset)) : [];
   const [merged] = await session.queryLong<MergeCounts>(mergeSql(dataset, mode, target), [key]);
   return { superseded: found?.superseded ?? 0, merged };
 }

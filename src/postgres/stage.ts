@@ -60,6 +60,14 @@ export function emptied(
   return held > 0 ? { held, statement: { text: `delete from ${table}`, prepared: true } } : { held };
 }
 
+/** Creates the staging table where this connection has none. */
+export async function createStaging(session: Session, dataset: Dataset): Promise<void> {
+  const table = stagingTable(dataset);
+  if (session.memory.has(table)) return;
+  await session.roundTrip([{ text: createStagingTable(dataset, table) }]);
+  rememberStaged(session, dataset, 0);
+}
+
 /** Remembers how many rows, deleted ones too, the staging table holds. */
 export function rememberStaged(session: Session, dataset: Dataset, rows: number): void {
   session.memory.set(stagingTable(dataset), rows);

@@ -3,6 +3,7 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import type { Session } from './pool.ts';
 import { copySql, SIGNATURE, TRAILER } from './copyIn.ts';
+import type { Statement } from './roundTrip.ts';
 import { emptied, rememberStaged, stagedColumns } from './stage.ts';
 import { stagingTable } from './tables.ts';
 
@@ -12,12 +13,22 @@ export async function stageFew(
   dataset: Dataset,
   blocks: readonly Buffer[],
 ): Promise<number> {
+  const { held, statements } = stageFewStatements(session, dataset, blocks);
+  const answers = await session.roundTrip(statements);
+  const staged = answers.at(-1)?.count ?? 0;
+  rememberStaged(session, dataset, held + staged);
+  return staged;
+}
+
+/** The statements of it, the COPY the last of them; who runs them remembers what the table then holds. */
+export function stageFewStatements(
+  session: Session,
+  dataset: Dataset,
+  blocks: readonly Buffer[],
+): { readonly held: number; readonly statements: readonly Statement[] } {
   const { held, statement } = emptied(session, dataset);
   const data = [SIGNATURE, ...blocks, TRAILER];
   const text = copySql(`pg_temp.${stagingTable(dataset)}`, stagedColumns(dataset));
   const copy = { text, prepared: true, data } as const;
-  const answers = await session.roundTrip(statement ? [statement, copy] : [copy]);
-  const staged = answers.at(-1)?.count ?? 0;
-  rememberStaged(session, dataset, held + staged);
-  return staged;
+  return { held, statements: statement ? [statement, copy] : [copy] };
 }

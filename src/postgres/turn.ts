@@ -3,19 +3,8 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import type { Reading } from '../rows/row.ts';
+import type { Fence } from './fence.ts';
 import type { MergeMode } from './merge.ts';
-
-/** What the ledger says of a dataset and a file, to who holds the fence. */
-export interface Fence {
-  readonly watermark: string | null;
-  readonly ledgerVersion: string;
-  /** Of the table, as the ledger counts them. */
-  readonly rows: number;
-  readonly known: boolean;
-  readonly skipped: boolean;
-  /** A file between the watermark and this one was refused or has vanished, and is not dealt with. */
-  readonly stopped: boolean;
-}
 
 /** A file that is to be applied. */
 export interface Turn {
