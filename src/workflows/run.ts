@@ -1,4 +1,4 @@
-import { ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
+import { ApplicationFailure, patched, setCurrentDetails } from '@temporalio/workflow';
 import type {
   ListedFile,
   ListFilesInput,
@@ -56,8 +56,13 @@ const NO_PROGRESS: Progress = {
   notMoved: { total: 0, keys: [] },
 };
 
-/** A run goes on as new after this many loads: its history stays under 1 MB, whatever is pending. */
-const LONG_RUN_LOADS = 500;
+/**
+ * A run goes on as new after this many loads: its history stays under 1 MB, whatever is pending. Each time the last archive
+ * is waited for, and a page is listed, while nothing loads.
+ */
+const LONG_RUN_LOADS = 1_000;
+/** As it was before. */
+const FORMER_RUN_LOADS = 500;
 
 /** The newest files shown in the workflow's current details. */
 const MAX_LINES = 30;
@@ -169,7 +174,8 @@ export class Run {
   }
 
   isLong(): boolean {
-    return this.#loadsHere >= LONG_RUN_LOADS;
+    if (this.#loadsHere >= LONG_RUN_LOADS) return true;
+    return this.#loadsHere >= FORMER_RUN_LOADS && !patched('goes-on-as-new-after-1000-loads');
   }
 
   carriedOn(): IngestInput {

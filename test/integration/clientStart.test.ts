@@ -62,7 +62,7 @@ watermark: automations/inc/changes/${fileName(2)}
   });
 
   it('--wait --json prints the result of the whole run, over continue-as-new, and nothing else', async () => {
-    const n = 501;
+    const n = 1001;
     for (let i = 0; i < n; i += 50) {
       const some = Array.from({ length: Math.min(50, n - i) }, (_, j) => i + j);
       await Promise.all(some.map((i) => world.put(fileName(i), incFile([{ ticket_id: `T${i}` }]))));

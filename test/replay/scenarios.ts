@@ -88,9 +88,15 @@ export const SCENARIOS: readonly Scenario[] = [
       }),
   },
   {
-    name: 'continued-as-new',
+    name: 'two-pages',
     arrange: async (world) => {
       for (let n = 0; n < 501; n++) await put(world, n);
+    },
+  },
+  {
+    name: 'continued-as-new',
+    arrange: async (world) => {
+      for (let n = 0; n < 1001; n++) await put(world, n);
     },
   },
   { name: 'rebuild-applied', arrange: putAndRun, start: (world) => world.startRebuild({ agreed: true }) },
