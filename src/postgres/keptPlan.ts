@@ -5,10 +5,10 @@
 
 import type { Session } from './pool.ts';
 
-/** Below, reading all of a table takes less than a millisecond. */
-const FEW_ROWS = 1_024;
+/** Below, reading all of a table takes no longer than a look into its index. */
+const FEW_ROWS = 128;
 /** From here on no plan for few rows reads all of it. */
-const MANY_ROWS = FEW_ROWS * 4 ** 6;
+const MANY_ROWS = FEW_ROWS * 4 ** 7;
 
 /** Notes that a table has so many rows, or had: only growth matters. */
 export function noteRows(session: Session, table: string, rows: number): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
+import { limitsOf, SET_LIMITS } from '../../src/postgres/limits.ts';
 import { createPool } from '../../src/postgres/pool.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -39,16 +40,16 @@ describe('plans that a connection keeps', function () {
   }
 
   /** Lets ledger and table grow at once: half of the deeds are another dataset's, and the newest. */
-  async function grow(): Promise<void> {
+  async function grow(deeds = LONG): Promise<void> {
     await world.db.query(
       `insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, metadata)
-       select case when n <= ${LONG / 2} then 'inc' else 'crq' end, 'automations/x/' || n, 'delta', 2, 2,
+       select case when n <= ${deeds / 2} then 'inc' else 'crq' end, 'automations/x/' || n, 'delta', 2, 2,
          jsonb_build_object('source_max_key', 'automations/0/' || n, 'etag', md5(n::text), 'rows_stored', n, 'more', repeat('x', 200))
-       from generate_series(1, ${LONG}) n`,
+       from generate_series(1, ${deeds}) n`,
     );
     await world.db.query(
       `insert into tickets.inc (ticket_id, title, source_key, source_line, loaded_at)
-       select 'X' || n, repeat('x', 300), 'k', 1, now() from generate_series(1, ${LONG}) n`,
+       select 'X' || n, repeat('x', 300), 'k', 1, now() from generate_series(1, ${deeds}) n`,
     );
   }
 
@@ -62,6 +63,8 @@ describe('plans that a connection keeps', function () {
       );
       assert.ok(found, words);
       await session.query('begin');
+      // As in a load: they decide which plan is kept, and how one is made.
+      await session.query(SET_LIMITS, limitsOf('none'));
       const [row] = await session.query<{ 'QUERY PLAN': readonly { readonly Plan: Node }[] }>(
         `explain (analyze, buffers, format json) execute ${found.name}(${args})`,
       );
@@ -108,6 +111,19 @@ describe('plans that a connection keeps', function () {
       assert.deepEqual(wholly(write, 'import_meta'), []);
       assert.ok(blocks(write) < 60, `${blocks(write)} blocks for the ledger`);
     });
+
+  it('made for a few deeds, take the last one from an index: nothing is read whole and sorted', async () => {
+    await load(1);
+    await world.db.query('vacuum analyze tickets.import_meta');
+    for (let n = 2; n <= 8; n++) await load(n);
+    const fence = await planOf('"ledgerVersion"', `'inc', 'automations/inc/changes/9', 'e'`);
+    const names = fence.flatMap((node) => node['Index Name'] ?? []);
+    assert.deepEqual(
+      ['import_meta_last', 'import_meta_watermark'].filter((name) => !names.includes(name)),
+      [],
+    );
+    assert.ok(!fence.some((node) => node['Node Type'].includes('Sort')));
+  });
 
   it('the ledger carries the rows of the table on, behind a deed that does not say them too', async () => {
     const stored = async (): Promise<unknown> => (await world.ledger()).at(-1)?.metadata['rows_stored'];
