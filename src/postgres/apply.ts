@@ -7,6 +7,7 @@
 
 import type { RowCounts } from '../domain/counts.ts';
 import { BEGIN, fenced, type Fence } from './fence.ts';
+import { noteRows } from './keptPlan.ts';
 import type { LockPatience } from './limits.ts';
 import { checkAccounts, mergeStaged } from './mergeStaged.ts';
 import { notification } from './notification.ts';
@@ -108,6 +109,8 @@ async function record(
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
   const stored = fence.rows;
+  // Others may have written the rows ahead, and small files that come next are merged before the ledger says how many there are.
+  noteRows(session, targetTable(input.dataset), stored + counts.inserted);
   const looks = await writeLedgerAndCommit(session, input, {
     exportType,
     counts,

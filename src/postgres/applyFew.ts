@@ -14,6 +14,13 @@ import type { Session } from './pool.ts';
 import { createStaging, rememberStaged } from './stage.ts';
 import { stageFew, stageFewStatements } from './stageFew.ts';
 
+/**
+ * Bytes of rows for which one round trip is taken: with its statements it fits into the socket's buffer at once. Of one
+ * that does not, a worker that freezes may leave the rest unsent, behind the lock, and none of PostgreSQL's time-outs ends
+ * a transaction whose statements are still coming.
+ */
+const ONE_WRITE_BYTES = 24 * 1024;
+
 /** The merge was refused before it was known whether it is the file's turn: that says nothing of the file yet. */
 export class RefusedUnasked extends Error {}
 
@@ -29,7 +36,8 @@ export async function applyFew(
   blocks: readonly Buffer[],
 ): Promise<ApplyResult> {
   const { dataset, reading } = input;
-  if (reading.sent > FEW_ROWS) {
+  const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
+  if (reading.sent > FEW_ROWS || bytes > ONE_WRITE_BYTES) {
     return applyStaged(session, { ...input, staged: await stageFew(session, dataset, blocks) });
   }
   await createStaging(session, dataset);
@@ -42,7 +50,7 @@ export async function applyFew(
   });
   const staged = before.at(-1)?.count ?? 0;
   const result = await decide(session, input, fence, () => accountFew(session, { ...input, staged }, behind));
-  // What is rolled back leaves the staging table as it was: it is then truncated, as it is known to be by default.
+  // Rolled back, the table holds what it held before, and is truncated next time, as `emptied` has noted.
   if (result.outcome === 'applied') rememberStaged(session, dataset, held + staged);
   return result;
 }

@@ -8,7 +8,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import { TidemarkFailure } from '../domain/failures.ts';
 import { noteRows, plannedFor } from './keptPlan.ts';
 import { lastDeedSql } from './ledgerVersion.ts';
-import { limitsOf, SET_LIMITS, type LockPatience } from './limits.ts';
+import { limitsOf, SET_LOAD_LIMITS, type LockPatience } from './limits.ts';
 import type { Session } from './pool.ts';
 import type { Answered, Statement } from './roundTrip.ts';
 import { targetTable } from './tables.ts';
@@ -59,7 +59,7 @@ export async function fenced(
   { before = [], behind = [] }: Around = {},
 ): Promise<Fenced> {
   const lock: readonly Statement[] = [
-    { text: SET_LIMITS, values: limitsOf(patience), prepared: true },
+    { text: SET_LOAD_LIMITS, values: limitsOf(patience), prepared: true },
     { text: LOCK_DATASET, values: [dataset.name], prepared: true },
     { text: plannedFor(session, LEDGER, FENCE), values: [dataset.name, key, etag], prepared: true },
   ];

@@ -12,7 +12,7 @@ const MANY_ROWS = FEW_ROWS * 4 ** 7;
 
 /** Notes that a table has so many rows, or had: only growth matters. */
 export function noteRows(session: Session, table: string, rows: number): void {
-  session.memory.set(nameOf(table), Math.max(rowsOf(session, table), rows));
+  session.rows.set(table, Math.max(rowsOf(session, table), rows));
 }
 
 /** Notes rows that were added to what is known of a table. */
@@ -28,9 +28,5 @@ export function plannedFor(session: Session, table: string, text: string): strin
 }
 
 function rowsOf(session: Session, table: string): number {
-  return session.memory.get(nameOf(table)) ?? 0;
-}
-
-function nameOf(table: string): string {
-  return `rows of ${table}`;
+  return session.rows.get(table) ?? 0;
 }

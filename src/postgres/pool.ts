@@ -89,6 +89,8 @@ export interface Session extends Queryable {
   roundTripLong(statements: readonly Statement[]): Promise<readonly Answered[]>;
   /** What this connection is known to hold, until it is closed. */
   readonly memory: Map<string, number>;
+  /** How many rows tables have, as far as one of the pool's connections has seen (`keptPlan.ts`). */
+  readonly rows: Map<string, number>;
   /** How long a COPY may take no bytes, milliseconds. */
   readonly stallMs: number;
 }
@@ -139,7 +141,11 @@ export function createPool(address: PostgresAddress, size: number, limits: PoolL
     connectionTimeoutMillis: limits.answerMs,
     query_timeout: limits.answerMs,
   };
-  const lender: Lender = { pool, rules: { pool: {}, breaks, limits, look }, facts: new WeakMap() };
+  const lender: Lender = {
+    pool,
+    rules: { pool: { rows: new Map() }, breaks, limits, look },
+    facts: new WeakMap(),
+  };
   return {
     withSession: (signal, work) => lend(lender, signal, work),
     query: (text, values) => lend(lender, undefined, (session) => session.query(text, values)),
@@ -192,7 +198,7 @@ async function borrow(pool: pg.Pool): Promise<pg.PoolClient> {
 
 /** How a pool's sessions ask, and what they share. */
 interface SessionRules {
-  readonly pool: { zone?: ZoneHistory };
+  readonly pool: { zone?: ZoneHistory; readonly rows: Map<string, number> };
   /** What broke a connection first, as the server or the socket said it. */
   readonly breaks: WeakMap<pg.PoolClient, Error>;
   readonly limits: PoolLimits;
@@ -275,6 +281,7 @@ function createSession(client: pg.PoolClient, facts: SessionFacts): Session {
   const session: Session = {
     client,
     memory,
+    rows: facts.pool.rows,
     stallMs: limits.stallMs,
     zone: async () => (facts.pool.zone ??= await readZoneHistory(session)),
     query: (text, values) => within(limits.queryMs, broken, run(text, values)),

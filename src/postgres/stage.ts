@@ -53,7 +53,7 @@ export function emptied(
 ): { readonly held: number; readonly statement?: Statement } {
   const table = stagingTable(dataset);
   const held = session.memory.get(table);
-  // Until the COPY ends well nobody knows what it holds, and a connection on which it does not is destroyed.
+  // Until its rows are there to stay nobody knows what it holds: it is truncated next time.
   rememberStaged(session, dataset, FEW_ROWS + 1);
   if (held === undefined) return { held: 0, statement: { text: createStagingTable(dataset, table) } };
   if (held > FEW_ROWS) return { held: 0, statement: { text: `truncate ${table}` } };

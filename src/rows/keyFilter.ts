@@ -17,7 +17,8 @@ const MOST_PIECES = FILTER_BITS / 32 / PIECE;
  * A Bloom filter: memory does not grow with the file, and "none" is certain. Keys are hashed without a secret; who makes
  * keys collide makes one load slower. A key above all that came before, or below them, is a new one whatever the filter
  * says: a file in the order of its keys, as large exports mostly are, is known to repeat none, however large it is. What
- * it would be asked is noted until the first key out of order: to look into so large a filter takes longer than all else.
+ * it would be asked is noted until the first key out of order, or two million keys: to look into so large a filter takes
+ * longer than all else.
  */
 export class KeyFilter {
   /** Whether some key may have been there before. */
@@ -45,7 +46,7 @@ export class KeyFilter {
     const one = mixed(even + Math.imul(odd, 0x9e3779b1));
     const other = mixed(odd ^ Math.imul(even, 0x85ebca77));
     if (this.ordered) {
-      if (side === 'above' && this.ordered.length <= MOST_PIECES) return this.note(this.ordered, one, other);
+      if (side === 'above' && this.ordered.length < MOST_PIECES) return this.note(this.ordered, one, other);
       this.lookUp(this.ordered);
     }
     const isNew = this.addHash(one, other);

@@ -33,7 +33,7 @@ export interface Loaded {
 
 /**
  * Loads the next file, or the next few where they are small. A file that this one try does not load goes to
- * `loadFile`, which retries; a final failure is final in either.
+ * `loadFile`, which retries; what the reader refuses is final in either.
  */
 export async function loadNext(run: Run, files: readonly ListedFile[]): Promise<Loaded> {
   const [first] = files;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
-import { limitsOf, SET_LIMITS } from '../../src/postgres/limits.ts';
+import { limitsOf, SET_LOAD_LIMITS } from '../../src/postgres/limits.ts';
 import { createPool } from '../../src/postgres/pool.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -40,16 +40,16 @@ describe('plans that a connection keeps', function () {
   }
 
   /** Lets ledger and table grow at once: half of the deeds are another dataset's, and the newest. */
-  async function grow(deeds = LONG): Promise<void> {
+  async function grow(): Promise<void> {
     await world.db.query(
       `insert into tickets.import_meta (dataset, source_key, export_type, rows_read, rows_inserted, metadata)
-       select case when n <= ${deeds / 2} then 'inc' else 'crq' end, 'automations/x/' || n, 'delta', 2, 2,
+       select case when n <= ${LONG / 2} then 'inc' else 'crq' end, 'automations/x/' || n, 'delta', 2, 2,
          jsonb_build_object('source_max_key', 'automations/0/' || n, 'etag', md5(n::text), 'rows_stored', n, 'more', repeat('x', 200))
-       from generate_series(1, ${deeds}) n`,
+       from generate_series(1, ${LONG}) n`,
     );
     await world.db.query(
       `insert into tickets.inc (ticket_id, title, source_key, source_line, loaded_at)
-       select 'X' || n, repeat('x', 300), 'k', 1, now() from generate_series(1, ${deeds}) n`,
+       select 'X' || n, repeat('x', 300), 'k', 1, now() from generate_series(1, ${LONG}) n`,
     );
   }
 
@@ -64,7 +64,7 @@ describe('plans that a connection keeps', function () {
       assert.ok(found, words);
       await session.query('begin');
       // As in a load: they decide which plan is kept, and how one is made.
-      await session.query(SET_LIMITS, limitsOf('none'));
+      await session.query(SET_LOAD_LIMITS, limitsOf('none'));
       const [row] = await session.query<{ 'QUERY PLAN': readonly { readonly Plan: Node }[] }>(
         `explain (analyze, buffers, format json) execute ${found.name}(${args})`,
       );

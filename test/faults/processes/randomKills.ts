@@ -98,7 +98,7 @@ async function openRunsEnd(scene: Scene): Promise<number> {
   });
   let runs = 0;
   for await (const { workflowId, status } of workflow.list({ query: `WorkflowType = '${WORKFLOW_TYPE}'` })) {
-    // A run of more than 500 loads goes on as a new one.
+    // A run of more than 1,000 loads goes on as a new one.
     assert.match(status.name, /^(COMPLETED|CONTINUED_AS_NEW)$/, `the run ${workflowId} ended so`);
     runs += 1;
   }
