@@ -13,7 +13,10 @@ const { code } = await bundleWorkflowCode({
 });
 // One character beyond Latin-1, in whatever comment, and every one of the string takes two bytes.
 if (/\\[^\0-\xff]/.test(code)) throw new Error('a backslash before such a character cannot be escaped');
-const narrow = code.replaceAll(/[^\0-\xff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+const narrow = code.replaceAll(
+  /[^\0-\xff]/g,
+  (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+);
 // Renamed into place: a worker that starts at this moment reads the old bundle or the new one.
 const half = new URL(`workflow-bundle.${process.pid}.js`, dist);
 await writeFile(half, narrow);
