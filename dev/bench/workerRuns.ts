@@ -69,7 +69,11 @@ export async function startWorkerRuns({ stack, signal }: Ground): Promise<Worker
         workflowId: `bench-${randomUUID()}`,
         args: [{ dataset: inc.name }],
       });
-      const result = (await Promise.race([handle.result(), late(signal)])) as IngestResult;
+      const ended = new AbortController();
+      const late = lateRun(AbortSignal.any([signal, ended.signal]));
+      const result = (await Promise.race([handle.result(), late]).finally(() =>
+        ended.abort(),
+      )) as IngestResult;
       return {
         workflowId: handle.workflowId,
         ms: performance.now() - started,
@@ -133,7 +137,7 @@ function msOf(time: History[number]['eventTime']): number {
   return Number(time?.seconds ?? 0) * 1000 + (time?.nanos ?? 0) / 1e6;
 }
 
-async function late(signal: AbortSignal): Promise<never> {
+async function lateRun(signal: AbortSignal): Promise<never> {
   await delay(RUN_MS, undefined, { signal, ref: false });
   throw new Error(`a run did not end within ${RUN_MS / 60_000} minutes`);
 }

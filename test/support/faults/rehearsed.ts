@@ -9,8 +9,13 @@ export interface Rehearsed {
   readonly ground: Ground;
   /** What the run without a fault came to. */
   readonly undisturbed: { readonly report: Report; readonly state: State };
-  /** Ingests under the faults that were set, to the end, and compares. @returns the failures that were retried */
-  survives(): Promise<readonly TidemarkFailure[]>;
+  /**
+   * Ingests under the faults that were set, to the end, and compares.
+   *
+   * @param onFailure hears how many there were by then
+   * @returns the failures that were retried
+   */
+  survives(onFailure?: (count: number) => void): Promise<readonly TidemarkFailure[]>;
 }
 
 /** Adds the hooks to the suite that calls it. @param attemptMs how long an attempt may take under a fault */
@@ -36,11 +41,14 @@ export function rehearsed(files: Files, attemptMs: number): Rehearsed {
     get undisturbed() {
       return undisturbed;
     },
-    async survives() {
+    async survives(onFailure) {
       const failures: TidemarkFailure[] = [];
       const report = await ingest(ground.deps, {
         attemptMs,
-        onFailure: (failure) => failures.push(failure),
+        onFailure: (failure) => {
+          failures.push(failure);
+          onFailure?.(failures.length);
+        },
       });
       assert.deepEqual(report, undisturbed.report);
       assertSameState(await ground.state(), undisturbed.state);
