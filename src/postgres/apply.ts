@@ -109,7 +109,7 @@ async function record(
   const watermark = mode === 'inOrder' ? key : (fence.watermark ?? key);
   const seconds = (Date.now() - input.startedAt) / 1000;
   const stored = fence.rows;
-  // Others may have written the rows ahead, and small files that come next are merged before the ledger says how many there are.
+  // Small files that come next are merged before the ledger says how many there are.
   noteRows(session, targetTable(input.dataset), stored + counts.inserted);
   const looks = await writeLedgerAndCommit(session, input, {
     exportType,

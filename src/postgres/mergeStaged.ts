@@ -63,11 +63,12 @@ interface Merged extends Superseded {
 
 function account(
   session: Session,
-  { dataset, reading, staged, target }: MergeInput,
+  { reading, staged, target }: MergeInput,
   { merged, superseded }: Merged,
 ): RowCounts {
   if (!merged) throw new TidemarkFailure('InternalError', 'a merge gave no counts');
-  noteAdded(session, target ?? targetTable(dataset), merged.inserted);
+  // Of the dataset's own table the apply notes it, by whichever way the rows came.
+  if (target !== undefined) noteAdded(session, target, merged.inserted);
   return checkAccounts(reading, staged, merged, superseded);
 }
 

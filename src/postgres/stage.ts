@@ -10,6 +10,7 @@ import { stagingTable } from './tables.ts';
 
 /** Empties (or creates) the staging table and opens the COPY. Nothing is locked while it runs. */
 export async function openStaging(session: Session, dataset: Dataset): Promise<CopyIn> {
+  await createStaging(session, dataset);
   const { held, statement } = emptied(session, dataset);
   if (statement) await session.roundTrip([statement]);
   const copy = openCopy(session, `pg_temp.${stagingTable(dataset)}`, stagedColumns(dataset));
@@ -43,7 +44,7 @@ export function createStagingTable(dataset: Dataset, table: string): string {
 const FEW_ROWS = 2_000;
 
 /**
- * How the staging table is emptied, or created where this connection has none: by no statement where it is empty.
+ * How the staging table, which this connection has, is emptied: by no statement where it is empty.
  *
  * @returns also the rows, deleted ones too, that it has then held since it was last truncated
  */
@@ -52,10 +53,9 @@ export function emptied(
   dataset: Dataset,
 ): { readonly held: number; readonly statement?: Statement } {
   const table = stagingTable(dataset);
-  const held = session.memory.get(table);
+  const held = session.memory.get(table) ?? 0;
   // Until its rows are there to stay nobody knows what it holds: it is truncated next time.
   rememberStaged(session, dataset, FEW_ROWS + 1);
-  if (held === undefined) return { held: 0, statement: { text: createStagingTable(dataset, table) } };
   if (held > FEW_ROWS) return { held: 0, statement: { text: `truncate ${table}` } };
   return held > 0 ? { held, statement: { text: `delete from ${table}`, prepared: true } } : { held };
 }

@@ -4,7 +4,7 @@ import type { Dataset } from '../datasets/dataset.ts';
 import type { Session } from './pool.ts';
 import { copySql, SIGNATURE, TRAILER } from './copyIn.ts';
 import type { Statement } from './roundTrip.ts';
-import { emptied, rememberStaged, stagedColumns } from './stage.ts';
+import { createStaging, emptied, rememberStaged, stagedColumns } from './stage.ts';
 import { stagingTable } from './tables.ts';
 
 /** Stages rows, in blocks of COPY's format. @returns the rows that PostgreSQL counted */
@@ -13,6 +13,7 @@ export async function stageFew(
   dataset: Dataset,
   blocks: readonly Buffer[],
 ): Promise<number> {
+  await createStaging(session, dataset);
   const { held, statements } = stageFewStatements(session, dataset, blocks);
   const answers = await session.roundTrip(statements);
   const staged = answers.at(-1)?.count ?? 0;

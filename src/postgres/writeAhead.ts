@@ -44,8 +44,9 @@ export interface AheadEnd {
 /** Whether a failure says nothing of the file: staged, and merged with what is stored, it may well load. */
 export function isAheadFailure(error: unknown): boolean {
   const code = error instanceof TidemarkFailure ? error.details.code : undefined;
-  // Values, constraints and triggers, which staged rows meet once it is the file's turn; what a COPY into the table cannot do; rows that come too slowly for an open transaction (25P03), which a COPY
-  // into staging waits for. All else is the same when staged.
+  // Values, constraints and triggers, which staged rows meet once it is the file's turn; what a COPY into the table cannot
+  // do; rows that come too slowly for an open transaction (25P03), which a COPY into staging waits for. All else is the
+  // same when staged.
   return code !== undefined && /^(2[23]|0A|42|P0|25P03)/.test(code);
 }
 

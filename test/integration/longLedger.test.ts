@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { limitsOf, SET_LOAD_LIMITS } from '../../src/postgres/limits.ts';
-import { createPool } from '../../src/postgres/pool.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -23,9 +21,8 @@ describe('plans that a connection keeps', function () {
   let world: World;
   beforeEach(async () => {
     world = await openWorld();
-    await world.deps.pool.end();
     // One connection, so that all loads go by the plans that it keeps.
-    Object.assign(world.deps, { pool: createPool(parseDatabaseUrl(world.env['DATABASE_URL'] ?? ''), 1) });
+    await world.limitPool(1);
   });
   afterEach(() => world.close());
 

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { parseDatabaseUrl } from '../../src/postgres/address.ts';
-import { createPool } from '../../src/postgres/pool.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -8,9 +6,8 @@ describe('a small file, in one round trip up to its merge', () => {
   let world: World;
   beforeEach(async () => {
     world = await openWorld();
-    await world.deps.pool.end();
-    // One connection, so that each file finds what the one before it has left there.
-    Object.assign(world.deps, { pool: createPool(parseDatabaseUrl(world.env['DATABASE_URL'] ?? ''), 2) });
+    // One for loads and one for questions beside them, so that each file finds what the one before it has left there.
+    await world.limitPool(2);
   });
   afterEach(() => world.close());
 

@@ -140,6 +140,13 @@ export class World {
     return loadFile(this.deps, { dataset: this.dataset.name, key, etag, mode: 'inOrder' }, ATTEMPT);
   }
 
+  /** Goes on with a pool of so many connections. */
+  async limitPool(connections: number): Promise<void> {
+    await this.deps.pool.end();
+    const pool = createPool(parseDatabaseUrl(this.env['DATABASE_URL'] ?? ''), connections);
+    Object.assign(this.deps, { pool });
+  }
+
   /** Tries to load small files as the local activity does. */
   async loadSmall(...keys: string[]): Promise<LoadSmallFilesResult> {
     const files = await Promise.all(
