@@ -16,7 +16,7 @@ import { inc } from '../../../src/datasets/inc.ts';
 import { parseDatabaseUrl } from '../../../src/postgres/address.ts';
 import { openDatabase, type Database } from '../../../src/postgres/database.ts';
 import { migrate } from '../../../src/postgres/migrate.ts';
-import { createPool, type PoolLimits } from '../../../src/postgres/pool.ts';
+import { createPool, POOL_LIMITS, type PoolLimits } from '../../../src/postgres/pool.ts';
 import { createObjectStore, type ObjectStoreOptions } from '../../../src/s3/createObjectStore.ts';
 import type { ingestDataset } from '../../../src/workflows/ingestDataset.ts';
 import type { IngestResult } from '../../../src/workflows/run.ts';
@@ -56,6 +56,9 @@ export interface GroundOptions {
   readonly store?: Partial<ObjectStoreOptions>;
   readonly dataset?: Dataset;
 }
+
+/** For suites that harm S3 alone: nothing but the harm fails, however busy the machine is. */
+export const PATIENT: GroundOptions = { limits: POOL_LIMITS, store: { stallMs: 3_000, requestMs: 3_000 } };
 
 /** All that must not differ from an undisturbed run's: all but times, run ids and row numbers. */
 export interface State {

@@ -1,8 +1,15 @@
 /** A ground on which files were ingested once without a fault, for suites that then ingest them under faults. */
 
 import assert from 'node:assert/strict';
-import type { TidemarkFailure } from '../../../src/domain/failures.ts';
-import { assertSameState, openGround, type Files, type Ground, type State } from './ground.ts';
+import type { FailureKind, TidemarkFailure } from '../../../src/domain/failures.ts';
+import {
+  assertSameState,
+  openGround,
+  type Files,
+  type Ground,
+  type GroundOptions,
+  type State,
+} from './ground.ts';
 import { ingest, type Report } from './ingest.ts';
 
 export interface Rehearsed {
@@ -19,12 +26,12 @@ export interface Rehearsed {
 }
 
 /** Adds the hooks to the suite that calls it. @param attemptMs how long an attempt may take under a fault */
-export function rehearsed(files: Files, attemptMs: number): Rehearsed {
+export function rehearsed(files: Files, attemptMs: number, options?: GroundOptions): Rehearsed {
   let ground: Ground;
   let undisturbed: { report: Report; state: State };
 
   before(async () => {
-    ground = await openGround();
+    ground = await openGround(options);
     await ground.reset(files);
     undisturbed = { report: await ingest(ground.deps), state: await ground.state() };
   });
@@ -56,4 +63,16 @@ export function rehearsed(files: Files, attemptMs: number): Rehearsed {
       return failures;
     },
   };
+}
+
+/** That these failures are of one kind, as many as said; another one is told in its own words. */
+export function assertKind(
+  failures: readonly TidemarkFailure[],
+  kind: FailureKind,
+  count = failures.length,
+): void {
+  assert.deepEqual(
+    failures.map((failure) => (failure.kind === kind ? kind : failure.message)),
+    Array.from({ length: count }, () => kind),
+  );
 }
