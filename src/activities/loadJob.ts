@@ -114,9 +114,14 @@ async function readInto(
   return { reading, staged: await copy.finish() };
 }
 
-/** Fails where the file has more rejected rows than the dataset allows. */
+/** Whether the file has more rejected rows than the dataset allows. */
+export function isRefused(dataset: Dataset, reading: Reading): boolean {
+  return reading.rejected > dataset.maxRejects;
+}
+
+/** Fails where it has. */
 export function refuse(dataset: Dataset, reading: Reading, rejects: Reject[]): void {
-  if (reading.rejected <= dataset.maxRejects) return;
+  if (!isRefused(dataset, reading)) return;
   rejects.push(...reading.rejects);
   const [first] = reading.rejects;
   throw new TidemarkFailure(

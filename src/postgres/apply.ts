@@ -54,7 +54,7 @@ export type ApplyResult =
 
 /** Applies a staged file, all or nothing, on the session that staged it. */
 export async function applyStaged(session: Session, input: ApplyInput): Promise<ApplyResult> {
-  const { fence } = await fenced(session, input, { before: [BEGIN] });
+  const { fence } = await fenced(session, input, { before: [BEGIN], kept: rejectsOf(input) });
   return decide(session, input, fence, () => mergeStaged(session, input));
 }
 
@@ -68,7 +68,7 @@ export async function applyAhead(
   ahead: Ahead,
 ): Promise<ApplyResult | undefined> {
   const { reading, staged } = input;
-  const { fence } = await fenced(session, input);
+  const { fence } = await fenced(session, input, { kept: rejectsOf(input) });
   return decide(session, input, fence, async () => {
     const found = ahead.found({
       rows: staged,
@@ -83,26 +83,34 @@ export async function applyAhead(
  * Ends the transaction that holds the fence.
  *
  * @param merge counts the rows, having written them; undefined, as the result then is, where they may not stay
+ * @param send sends the deed for the ledger, and the commit
  */
 export async function decide<Counts extends RowCounts | undefined>(
   session: Session,
   input: ApplyFile,
   fence: Fence,
   merge: () => Counts | Promise<Counts>,
+  send: Session['roundTripLong'] = (statements) => session.roundTripLong(statements),
 ): Promise<ApplyResult | Extract<Counts, undefined>> {
   const refusal = refusalOf(fence, input);
   const counts = refusal ? undefined : await merge();
-  if (counts) return record(session, input, fence, counts);
+  if (counts) return record(session, input, { fence, counts, send });
   await session.query('rollback');
   return refusal ?? (undefined as Extract<Counts, undefined>);
+}
+
+/** What is to be written into the ledger, and how. */
+interface Recording {
+  readonly fence: Fence;
+  readonly counts: RowCounts;
+  readonly send: Session['roundTripLong'];
 }
 
 /** Writes the deed into the ledger, and commits. */
 async function record(
   session: Session,
   input: ApplyFile,
-  fence: Fence,
-  counts: RowCounts,
+  { fence, counts, send }: Recording,
 ): Promise<ApplyResult> {
   const { key, mode } = input;
   const exportType = mode !== 'inOrder' ? mode : fence.watermark === null ? 'baseline' : 'delta';
@@ -111,13 +119,8 @@ async function record(
   const stored = fence.rows;
   // Small files that come next are merged before the ledger says how many there are.
   noteRows(session, targetTable(input.dataset), stored + counts.inserted);
-  const looks = await writeLedgerAndCommit(session, input, {
-    exportType,
-    counts,
-    watermark,
-    seconds,
-    stored,
-  });
+  const [written] = await send(ledgerAndCommit(input, { exportType, counts, watermark, seconds, stored }));
+  const looks = (written?.rows[0] as { looks: boolean } | undefined)?.looks ?? false;
   return {
     outcome: 'applied',
     exportType,
@@ -138,12 +141,11 @@ interface Deed {
   readonly stored: number;
 }
 
-/** @returns whether it looks like a baseline, and should not */
-async function writeLedgerAndCommit(
-  session: Session,
+/** The first says whether it looks like a baseline, and should not. */
+function ledgerAndCommit(
   input: ApplyFile,
   { exportType, counts: c, watermark, seconds, stored }: Deed,
-): Promise<boolean> {
+): readonly Statement[] {
   const { dataset, key, etag, reading, provenance } = input;
   const metadata = {
     source_max_key: watermark,
@@ -176,13 +178,11 @@ async function writeLedgerAndCommit(
     targetTable(dataset),
     stored,
   ];
-  const [written] = await session.roundTripLong([
+  return [
     { text: WRITE_LEDGER, values, prepared: true },
-    ...rejectsOf(input),
     ...(dataset.notifies ? [notification({ dataset: dataset.name, key, exportType, counts: { ...c } })] : []),
     { text: 'commit', prepared: true },
-  ]);
-  return (written?.rows[0] as { looks: boolean } | undefined)?.looks ?? false;
+  ];
 }
 
 /** Tickets of a file; 0 for one of so few that it is not asked how many the table has. */
@@ -207,7 +207,7 @@ with ledger as (
 )
 select looks from ledger`;
 
-/** Rejected rows within the dataset's allowance are kept beside the rows that were applied. */
+/** Rejected rows within the dataset's allowance are kept beside the rows that were applied; sent before the lock, as they may be long. */
 function rejectsOf({ dataset, key, etag, reading }: ApplyFile): readonly Statement[] {
   if (reading.rejects.length === 0) return [];
   return [{ text: INSERT_REJECTS, values: [dataset.name, key, etag, JSON.stringify(reading.rejects)] }];

@@ -1,16 +1,18 @@
 /**
- * Applying a small file, whose rows are all there, in two round trips: all up to the merge in one, ledger row and commit
- * in the other. What a small file costs is mostly waiting for answers.
+ * Applying small files one after the other, whose rows are all there, in one round trip each: what a small file costs is
+ * mostly waiting for answers.
  *
- * The rows are staged before the lock is asked for, so that it is held by nobody who waits for bytes. They are merged
- * before it is known whether it is the file's turn; where it is not, they are rolled back.
+ * All up to the merge goes in one write, ledger row and commit in the next, and with them all up to the merge of the file
+ * behind. The rows are staged before the lock is asked for, so that it is held by nobody who waits for bytes. They are
+ * merged before it is known whether it is the file's turn; where it is not, they are rolled back.
  */
 
 import { isFinal, TidemarkFailure } from '../domain/failures.ts';
 import { applyStaged, decide, type ApplyFile, type ApplyResult } from './apply.ts';
-import { BEGIN, fenced } from './fence.ts';
+import { BEGIN, fencing, type Fenced } from './fence.ts';
 import { accountFew, FEW_ROWS, mergeFewStatements } from './mergeStaged.ts';
 import type { Session } from './pool.ts';
+import type { Answered, Statement } from './roundTrip.ts';
 import { createStaging, rememberStaged } from './stage.ts';
 import { stageFew, stageFewStatements } from './stageFew.ts';
 
@@ -24,33 +26,102 @@ const ONE_WRITE_BYTES = 24 * 1024;
 /** The merge was refused before it was known whether it is the file's turn: that says nothing of the file yet. */
 export class RefusedUnasked extends Error {}
 
-/**
- * Stages and applies a file, all or nothing.
- *
- * @param blocks its rows, in COPY's format
- * @throws RefusedUnasked where PostgreSQL refuses it for good, in whatever turn it may be
- */
-export async function applyFew(
-  session: Session,
-  input: ApplyFile,
-  blocks: readonly Buffer[],
-): Promise<ApplyResult> {
-  const { dataset, reading } = input;
-  const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
-  if (reading.sent > FEW_ROWS || bytes > ONE_WRITE_BYTES) {
-    return applyStaged(session, { ...input, staged: await stageFew(session, dataset, blocks) });
+/** A small file that was read. */
+export interface SmallFile extends ApplyFile {
+  /** Its rows, in COPY's format. */
+  readonly blocks: readonly Buffer[];
+}
+
+/** A file that is merged, in a transaction that is open. */
+interface Merged extends Fenced {
+  /** Rows that the staging table holds, deleted ones too. */
+  readonly held: number;
+  /** Those of the file. */
+  readonly staged: number;
+}
+
+/** Small files on their way through one session. */
+export class SmallFiles {
+  readonly #session: Session;
+  /** The file behind the last one; fails where it could not be merged. */
+  #ahead: (() => Merged) | undefined;
+
+  constructor(session: Session) {
+    this.#session = session;
   }
-  await createStaging(session, dataset);
-  const { held, statements } = stageFewStatements(session, dataset, blocks);
-  const { fence, before, behind } = await fenced(session, input, {
-    before: [BEGIN, ...statements],
-    behind: mergeFewStatements(session, input),
-  }).catch((error: unknown) => {
-    throw error instanceof TidemarkFailure && isFinal(error.kind) ? new RefusedUnasked() : error;
-  });
-  const staged = before.at(-1)?.count ?? 0;
-  const result = await decide(session, input, fence, () => accountFew(session, { ...input, staged }, behind));
-  // Rolled back, the table holds what it held before, and is truncated next time, as `emptied` has noted.
-  if (result.outcome === 'applied') rememberStaged(session, dataset, held + staged);
-  return result;
+
+  /** Whether a file was begun behind the last one: it is the one to be applied next. */
+  get isAhead(): boolean {
+    return this.#ahead !== undefined;
+  }
+
+  /**
+   * Stages and applies a file, all or nothing.
+   *
+   * @param next the file to be begun in this one's last round trip, where it is there by then
+   * @throws RefusedUnasked where PostgreSQL refuses it for good, in whatever turn it may be
+   */
+  async apply(file: SmallFile, next: () => SmallFile | undefined): Promise<ApplyResult> {
+    const session = this.#session;
+    const { dataset, blocks } = file;
+    if (!fitsOneWrite(file)) {
+      return applyStaged(session, { ...file, staged: await stageFew(session, dataset, blocks) });
+    }
+    const { fence, behind, held, staged } = await this.#merged(file);
+    const merge = () => accountFew(session, { ...file, staged }, behind);
+    return decide(session, file, fence, merge, (statements) => {
+      // Rolled back, the table holds what it held before, and is truncated next time, as `emptied` has noted.
+      rememberStaged(session, dataset, held + staged);
+      return this.#commit(statements, next());
+    });
+  }
+
+  async #merged(file: SmallFile): Promise<Merged> {
+    const session = this.#session;
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    try {
+      if (ahead) return ahead();
+      await createStaging(session, file.dataset);
+      const { statements, result } = merging(session, file);
+      return result(await session.roundTrip(statements));
+    } catch (error) {
+      throw error instanceof TidemarkFailure && isFinal(error.kind) ? new RefusedUnasked() : error;
+    }
+  }
+
+  async #commit(statements: readonly Statement[], next: SmallFile | undefined): Promise<readonly Answered[]> {
+    const session = this.#session;
+    if (!next || !fitsOneWrite(next)) return session.roundTripLong(statements);
+    const begin = merging(session, next);
+    const [answers, begun] = await session.roundTripOfTwo(statements, begin.statements);
+    this.#ahead = () => {
+      if (begun instanceof TidemarkFailure) throw begun;
+      return begin.result(begun);
+    };
+    return answers;
+  }
+}
+
+/** Rejected rows are not counted in: such a file goes in several writes. */
+function fitsOneWrite({ reading, blocks }: SmallFile): boolean {
+  const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
+  return reading.sent <= FEW_ROWS && bytes <= ONE_WRITE_BYTES && reading.rejects.length === 0;
+}
+
+/** All up to a file's merge, and what its answers come to. */
+function merging(
+  session: Session,
+  file: SmallFile,
+): { readonly statements: readonly Statement[]; result(answers: readonly Answered[]): Merged } {
+  const { held, statements } = stageFewStatements(session, file.dataset, file.blocks);
+  const behind = mergeFewStatements(session, file);
+  const fence = fencing(session, file, { before: [BEGIN, ...statements], behind });
+  return {
+    statements: fence.statements,
+    result(answers) {
+      const found = fence.result(answers);
+      return { ...found, held, staged: found.before.at(-1)?.count ?? 0 };
+    },
+  };
 }

@@ -39,11 +39,13 @@ interface FenceInput {
 /** What goes with the fence in its round trip: without waiting for what it says, which the transaction's end has to heed. */
 interface Around {
   readonly before?: readonly Statement[];
+  /** Between the limits and the lock: what may take long to be sent, or wait for others' rows. */
+  readonly kept?: readonly Statement[];
   readonly behind?: readonly Statement[];
 }
 
 /** The fence, and what became of the statements around it. */
-interface Fenced {
+export interface Fenced {
   readonly fence: Fence;
   readonly before: readonly Answered[];
   readonly behind: readonly Answered[];
@@ -53,26 +55,37 @@ interface Fenced {
  * Locks the dataset's row and asks the ledger, in one round trip. The question is a statement of its own, behind the
  * lock: its snapshot is later.
  */
-export async function fenced(
+export async function fenced(session: Session, input: FenceInput, around: Around): Promise<Fenced> {
+  const { statements, result } = fencing(session, input, around);
+  return result(await session.roundTrip(statements));
+}
+
+/** The statements of it, and what their answers come to. */
+export function fencing(
   session: Session,
   { dataset, key, etag, patience }: FenceInput,
-  { before = [], behind = [] }: Around = {},
-): Promise<Fenced> {
+  { before = [], kept = [], behind = [] }: Around,
+): { readonly statements: readonly Statement[]; result(answers: readonly Answered[]): Fenced } {
   const lock: readonly Statement[] = [
     { text: SET_LOAD_LIMITS, values: limitsOf(patience), prepared: true },
+    ...kept,
     { text: LOCK_DATASET, values: [dataset.name], prepared: true },
     { text: plannedFor(session, LEDGER, FENCE), values: [dataset.name, key, etag], prepared: true },
   ];
-  const answers = await session.roundTrip([...before, ...lock, ...behind]);
   const locked = before.length + lock.length;
-  const fence = answers[locked - 1]?.rows[0] as (Fence & { locked: boolean }) | undefined;
-  if (!fence?.locked) {
-    throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
-  }
-  noteRows(session, targetTable(dataset), fence.rows);
-  // Of all datasets together: an id counts them all.
-  noteRows(session, LEDGER, Number(fence.ledgerVersion));
-  return { fence, before: answers.slice(0, before.length), behind: answers.slice(locked) };
+  return {
+    statements: [...before, ...lock, ...behind],
+    result(answers) {
+      const fence = answers[locked - 1]?.rows[0] as (Fence & { locked: boolean }) | undefined;
+      if (!fence?.locked) {
+        throw new TidemarkFailure('PostgresRefused', 'the dataset has no row in tickets.dataset_state');
+      }
+      noteRows(session, targetTable(dataset), fence.rows);
+      // Of all datasets together: an id counts them all.
+      noteRows(session, LEDGER, Number(fence.ledgerVersion));
+      return { fence, before: answers.slice(0, before.length), behind: answers.slice(locked) };
+    },
+  };
 }
 
 const LEDGER = 'tickets.import_meta';

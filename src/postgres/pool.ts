@@ -8,7 +8,7 @@ import type { PostgresAddress } from './address.ts';
 import { fromPostgres } from './errors.ts';
 import { breakOff, watchStatement } from './liveness.ts';
 import type { Queryable } from './queryable.ts';
-import { RoundTrip, type Answered, type Statement } from './roundTrip.ts';
+import { nameOf, roundTrip, roundTripOfTwo, type Answered, type Ask, type Statement } from './roundTrip.ts';
 import { readZoneHistory } from './zoneHistory.ts';
 
 /** How long to wait for PostgreSQL before a connection is given up, in milliseconds. */
@@ -87,6 +87,11 @@ export interface Session extends Queryable {
   roundTrip(statements: readonly Statement[]): Promise<readonly Answered[]>;
   /** The same where one of them may take as long as the load's `statement_timeout`. */
   roundTripLong(statements: readonly Statement[]): Promise<readonly Answered[]>;
+  /** Two of these in one write, the second of which may fail alone: then it gives the failure in place of answers. */
+  roundTripOfTwo(
+    first: readonly Statement[],
+    second: readonly Statement[],
+  ): Promise<readonly [readonly Answered[], readonly Answered[] | TidemarkFailure]>;
   /** What this connection is known to hold, until it is closed. */
   readonly memory: Map<string, number>;
   /** How many rows tables have, as far as one of the pool's connections has seen (`keptPlan.ts`). */
@@ -221,8 +226,6 @@ async function beginSession(client: pg.PoolClient, rules: SessionRules): Promise
 
 type Config = pg.QueryConfig & { query_timeout: number };
 
-type Ask<T> = (timeoutMs: number) => Promise<T>;
-
 /** Asks by the driver, which gives up after a time. @param broken what has broken the connection, if anything */
 async function within<T>(timeoutMs: number, broken: () => Error | undefined, ask: Ask<T>): Promise<T> {
   const begun = performance.now();
@@ -289,36 +292,12 @@ function createSession(client: pg.PoolClient, facts: SessionFacts): Session {
     queryPrepared: (text, values) => within(limits.preparedMs, broken, run(text, values, nameOf(text))),
     roundTrip: (statements) => within(limits.preparedMs, broken, roundTrip(client, statements)),
     roundTripLong: (statements) => watched(client, facts, roundTrip(client, statements)),
+    roundTripOfTwo: (first, second) => watched(client, facts, roundTripOfTwo(client, broken, first, second)),
   };
   return session;
-}
-
-function roundTrip(client: pg.PoolClient, statements: readonly Statement[]) {
-  return (timeout: number): Promise<readonly Answered[]> =>
-    new Promise((resolve, reject) => {
-      client.query(
-        new RoundTrip({
-          statements,
-          nameOf,
-          timeout,
-          done: (error, answers) => (answers ? resolve(answers) : reject(error ?? new Error('no answers'))),
-        }),
-      );
-    });
 }
 
 /** Without values a text may hold several statements. */
 function withValues(values: readonly unknown[] | undefined): { values?: unknown[] } {
   return values === undefined ? {} : { values: [...values] };
-}
-
-const names = new Map<string, string>();
-
-/** A short name for a prepared statement: texts are few, one a dataset and deed. */
-function nameOf(text: string): string {
-  const known = names.get(text);
-  if (known !== undefined) return known;
-  const name = `tidemark_${names.size}`;
-  names.set(text, name);
-  return name;
 }

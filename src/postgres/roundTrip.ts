@@ -1,6 +1,8 @@
 /** Several statements in one round trip: for small files, most of whose time goes to waiting and to system calls. */
 
 import pg from 'pg';
+import type { TidemarkFailure } from '../domain/failures.ts';
+import { fromPostgres } from './errors.ts';
 
 /** One of several statements. */
 export interface Statement {
@@ -38,12 +40,10 @@ interface Field {
   readonly dataTypeID: number;
 }
 
-type Done = (error: Error | null | undefined, answers?: readonly Answered[]) => void;
+type Done = (error: Error | null | undefined) => void;
 
 interface RoundTripInput {
   readonly statements: readonly Statement[];
-  /** The name under which a text is prepared. */
-  readonly nameOf: (text: string) => string;
   /** After which the driver gives up, in milliseconds. */
   readonly timeout: number;
   readonly done: Done;
@@ -55,12 +55,13 @@ interface RoundTripInput {
  *
  * A COPY's data follows it at once. Where the COPY fails, PostgreSQL leaves the data out with the rest.
  */
-export class RoundTrip {
+class RoundTrip {
   /** Called at the end; the driver wraps it, and calls it where a connection breaks or time is up. */
   callback: Done;
   readonly query_timeout: number;
+  /** As they come, in the statements' order. */
+  readonly answers: Answered[] = [];
   private readonly input: RoundTripInput;
-  private readonly answers: Answered[] = [];
   private fields: readonly Field[] = [];
   private rows: object[] = [];
 
@@ -82,7 +83,7 @@ export class RoundTrip {
   }
 
   private send(wire: Wire, { text, values = [], prepared, data }: Statement): void {
-    const statement = prepared ? this.input.nameOf(text) : '';
+    const statement = prepared ? nameOf(text) : '';
     if (!prepared || wire.parsedStatements[statement] === undefined) wire.parse({ text, name: statement });
     // Noted before it is true: a connection on which it fails is not used again.
     if (prepared) wire.parsedStatements[statement] = text;
@@ -123,6 +124,67 @@ export class RoundTrip {
   }
 
   handleReadyForQuery(): void {
-    this.callback(null, this.answers);
+    this.callback(null);
   }
+}
+
+/** Asks by the driver, which gives up after a time, in milliseconds. */
+export type Ask<T> = (timeoutMs: number) => Promise<T>;
+
+/** A round trip, to be asked for. */
+export function roundTrip(client: pg.PoolClient, statements: readonly Statement[]): Ask<readonly Answered[]> {
+  return async (timeout) => {
+    const { answers, failure } = await sent(client, statements, timeout);
+    if (failure) throw failure;
+    return answers;
+  };
+}
+
+/**
+ * See `Session.roundTripOfTwo`.
+ *
+ * @param broken what has broken the connection, if anything
+ */
+export function roundTripOfTwo(
+  client: pg.PoolClient,
+  broken: () => Error | undefined,
+  first: readonly Statement[],
+  second: readonly Statement[],
+): Ask<readonly [readonly Answered[], readonly Answered[] | TidemarkFailure]> {
+  return async (timeout) => {
+    const { answers, failure } = await sent(client, [...first, ...second], timeout);
+    if (!failure) return [answers.slice(0, first.length), answers.slice(first.length)];
+    if (answers.length < first.length) throw failure;
+    const cause = failure instanceof pg.DatabaseError ? failure : (broken() ?? failure);
+    return [answers.slice(0, first.length), fromPostgres(cause)];
+  };
+}
+
+/** What became of several. */
+interface Sent {
+  /** Of the statements that were answered, which are the first ones where one failed. */
+  readonly answers: readonly Answered[];
+  readonly failure?: Error;
+}
+
+function sent(client: pg.PoolClient, statements: readonly Statement[], timeout: number): Promise<Sent> {
+  return new Promise((resolve) => {
+    const trip = new RoundTrip({
+      statements,
+      timeout,
+      done: (failure) => resolve({ answers: trip.answers, ...(failure && { failure }) }),
+    });
+    client.query(trip);
+  });
+}
+
+const names = new Map<string, string>();
+
+/** A short name for a prepared statement: texts are few, one a dataset and deed. */
+export function nameOf(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  const name = `tidemark_${names.size}`;
+  names.set(text, name);
+  return name;
 }

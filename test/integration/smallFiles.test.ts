@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import type { Deps } from '../../src/activities/deps.ts';
+import type { Session } from '../../src/postgres/pool.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
 
-describe('a small file, in one round trip up to its merge', () => {
+describe('small files, one round trip each', () => {
   let world: World;
   beforeEach(async () => {
     world = await openWorld();
@@ -62,5 +64,80 @@ describe('a small file, in one round trip up to its merge', () => {
     assert.deepEqual([few?.read, few?.inserted, few?.superseded], [5, 5, 0]);
     assert.deepEqual([many?.read, many?.inserted, many?.unchanged, many?.superseded], [40, 25, 5, 10]);
     assert.equal((await tickets()).length, 31);
+  });
+
+  it('begun behind another that PostgreSQL refuses then: the other is applied', async () => {
+    await world.loadSmall(await put(1, { ticket_id: 'A' }));
+    await world.db.query(`alter table tickets.inc add constraint no_b check (ticket_id <> 'B')`);
+    const keys = [await put(2, { ticket_id: 'C' }), await put(3, { ticket_id: 'B' })];
+    keys.push(await put(4, { ticket_id: 'D' }));
+    const { results, failure } = await world.loadSmall(...keys);
+    assert.deepEqual([results.map(({ outcome }) => outcome), failure], [['applied'], undefined]);
+    assert.deepEqual(
+      (await tickets()).map(({ id }) => id),
+      ['A', 'C'],
+    );
+    assert.equal((await world.ledger()).length, 2);
+    await world.db.query(`alter table tickets.inc drop constraint no_b`);
+    const { results: again } = await world.loadSmall(...keys.slice(1));
+    assert.deepEqual(
+      again.map(({ outcome }) => outcome),
+      ['applied', 'applied'],
+    );
+  });
+
+  it('begun behind another whose commit fails is not applied, and neither is the other', async () => {
+    await world.loadSmall(await put(1, { ticket_id: 'A' }));
+    await world.db.query(`
+      create function tickets.no_b() returns trigger language plpgsql as
+        $$ begin if new.ticket_id = 'B' then raise sqlstate '23000'; end if; return null; end $$;
+      create constraint trigger no_b after insert on tickets.inc deferrable initially deferred
+        for each row execute function tickets.no_b()`);
+    const keys = [await put(2, { ticket_id: 'B' }), await put(3, { ticket_id: 'C' })];
+    const { results, failure } = await world.loadSmall(...keys);
+    assert.deepEqual([results, failure?.kind], [[], 'ValueRefused']);
+    assert.deepEqual(
+      (await tickets()).map(({ id }) => id),
+      ['A'],
+    );
+    await world.db.query(`drop trigger no_b on tickets.inc`);
+    const { results: again } = await world.loadSmall(...keys);
+    assert.deepEqual(
+      again.map(({ outcome }) => outcome),
+      ['applied', 'applied'],
+    );
+  });
+
+  it('begun behind another, and not its turn, is rolled back, and what comes next is applied', async () => {
+    const keys = await Promise.all([2, 1, 3].map((n) => put(n, { ticket_id: `T${n}` })));
+    const { results } = await world.loadSmall(...keys);
+    assert.deepEqual(
+      results.map(({ outcome }) => outcome),
+      ['applied', 'late', 'applied'],
+    );
+    assert.deepEqual(
+      (await tickets()).map(({ id }) => id),
+      ['T2', 'T3'],
+    );
+  });
+
+  it('goes with the commit of the one before it, where it is read by then', async () => {
+    await world.loadSmall(await put(1, { ticket_id: 'A' }));
+    const keys = await Promise.all(Array.from({ length: 10 }, (_, n) => put(n + 2, { ticket_id: `T${n}` })));
+    const { pool } = world.deps;
+    const trips: string[] = [];
+    const counted = (session: Session): Session => ({
+      ...session,
+      roundTrip: (...all) => (trips.push('one'), session.roundTrip(...all)),
+      roundTripLong: (...all) => (trips.push('last'), session.roundTripLong(...all)),
+      roundTripOfTwo: (...all) => (trips.push('of two'), session.roundTripOfTwo(...all)),
+    });
+    Object.assign(world.deps, {
+      pool: { ...pool, withSession: (signal, work) => pool.withSession(signal, (it) => work(counted(it))) },
+    } satisfies Partial<Deps>);
+    const { results } = await world.loadSmall(...keys);
+    assert.equal(results.filter(({ outcome }) => outcome === 'applied').length, 10);
+    // One whose bytes are not there yet is not waited for, with the dataset's row locked.
+    assert.ok(trips.includes('of two') && trips.length < 20, trips.join());
   });
 });

@@ -44,7 +44,9 @@ for (const [what, files, few] of [
           const report = await ingest(ground.deps).catch((error: unknown) => {
             throw new Error(`at message ${step} of ${messages}`, { cause: error });
           });
-          assert.ok(failed, `message ${step} never came`);
+          // A file that is not read yet costs a message more, and may have been rehearsed so.
+          const surely = messages - Object.keys(files).length;
+          assert.ok(failed || step > surely, `message ${step} never came`);
           assert.deepEqual(report, undisturbed.report, `at message ${step}`);
           assertSameState(await ground.state(), undisturbed.state);
           await ground.nothingLeft();
