@@ -125,21 +125,24 @@ async function measure(ground: Ground): Promise<Report> {
   const notes: string[] = [];
   const input = inputOf(ground, (line) => notes.push(line));
   const figures: Figure[] = [];
-  const all = (Object.keys(SECTIONS) as SectionName[]).filter(
-    (name) => !ON_DEMAND.has(name) && (!smoke || name !== NOT_IN_SMOKE),
-  );
-  for (const name of options.only ?? all) {
-    say(`section ${name}: ${SECTIONS[name]}`);
-    figures.push(...(await section(name, input)));
-  }
-  return {
+  const report = async (): Promise<Report> => ({
     figures: figures.map((figure) => judged(figure, !smoke)),
     machine: await describeMachine(ground, LOAD_BEFORE),
     yardstick: ground.yardstick.samples,
     notes,
     runs: input.runs,
     smoke,
-  };
+  });
+  const all = (Object.keys(SECTIONS) as SectionName[]).filter(
+    (name) => !ON_DEMAND.has(name) && (!smoke || name !== NOT_IN_SMOKE),
+  );
+  for (const name of options.only ?? all) {
+    say(`section ${name}: ${SECTIONS[name]}`);
+    figures.push(...(await section(name, input)));
+    // All of them take an hour with peers: what is measured is not lost where the rest is broken off.
+    await writeResults(await report(), options.results);
+  }
+  return report();
 }
 
 async function section(name: SectionName, input: SectionInput): Promise<Figure[]> {

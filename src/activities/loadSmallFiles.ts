@@ -76,7 +76,10 @@ async function loadEach(session: Session, batch: Batch): Promise<LoadSmallFilesR
       if (isAsked) throw error;
       return endOf(error, results, attempt);
     }
-    if (results.at(-1)?.outcome === 'replaced') return { results };
+    if (results.at(-1)?.outcome !== 'replaced') continue;
+    // Skipped by a person while PostgreSQL refused it: what failed there destroys its connection.
+    if (isAsked) throw new RefusedUnasked();
+    return { results };
   }
   return { results };
 }
@@ -85,7 +88,7 @@ async function loadEach(session: Session, batch: Batch): Promise<LoadSmallFilesR
 interface Line {
   /** Whether no further file is to be begun, and none is. */
   isLate(): boolean;
-  /** @param asking called before PostgreSQL is asked about the file */
+  /** @param asking called once the file is read: what fails from then on may leave the connection in any state */
   load(index: number, rejects: Reject[], asking: () => void): Promise<LoadFileResult>;
 }
 

@@ -17,7 +17,7 @@ import { createStaging, rememberStaged } from './stage.ts';
 import { stageFew, stageFewStatements } from './stageFew.ts';
 
 /**
- * Bytes of rows for which one round trip is taken: with its statements it fits into the socket's buffer at once. Of one
+ * Bytes of rows for which one round trip is taken: with its statements, and the ledger row before it, it fits into the socket's buffer at once. Of one
  * that does not, a worker that freezes may leave the rest unsent, behind the lock, and none of PostgreSQL's time-outs ends
  * a transaction whose statements are still coming.
  */
@@ -34,6 +34,8 @@ export interface SmallFile extends ApplyFile {
 
 /** A file that is merged, in a transaction that is open. */
 interface Merged extends Fenced {
+  /** As of `ApplyFile`: of one that was begun ahead, when it was. */
+  readonly startedAt: number;
   /** Rows that the staging table holds, deleted ones too. */
   readonly held: number;
   /** Those of the file. */
@@ -43,8 +45,8 @@ interface Merged extends Fenced {
 /** Small files on their way through one session. */
 export class SmallFiles {
   readonly #session: Session;
-  /** The file behind the last one; fails where it could not be merged. */
-  #ahead: (() => Merged) | undefined;
+  /** The file behind the last one; `merged` fails where it could not be. */
+  #ahead: { readonly key: string; merged(): Merged } | undefined;
 
   constructor(session: Session) {
     this.#session = session;
@@ -64,13 +66,16 @@ export class SmallFiles {
   async apply(file: SmallFile, next: () => SmallFile | undefined): Promise<ApplyResult> {
     const session = this.#session;
     const { dataset, blocks } = file;
+    if (this.#ahead && this.#ahead.key !== file.key) {
+      throw new TidemarkFailure('InternalError', 'another file was begun than comes next');
+    }
     if (!fitsOneWrite(file)) {
       return applyStaged(session, { ...file, staged: await stageFew(session, dataset, blocks) });
     }
-    const { fence, behind, held, staged } = await this.#merged(file);
+    const { fence, behind, held, staged, startedAt } = await this.#merged(file);
     const merge = () => accountFew(session, { ...file, staged }, behind);
-    return decide(session, file, fence, merge, (statements) => {
-      // Rolled back, the table holds what it held before, and is truncated next time, as `emptied` has noted.
+    return decide(session, { ...file, startedAt }, fence, merge, (statements) => {
+      // Where it is not its turn the table holds what it held before, and is truncated next time, as `emptied` has noted.
       rememberStaged(session, dataset, held + staged);
       return this.#commit(statements, next());
     });
@@ -81,7 +86,7 @@ export class SmallFiles {
     const ahead = this.#ahead;
     this.#ahead = undefined;
     try {
-      if (ahead) return ahead();
+      if (ahead) return ahead.merged();
       await createStaging(session, file.dataset);
       const { statements, result } = merging(session, file);
       return result(await session.roundTrip(statements));
@@ -95,9 +100,12 @@ export class SmallFiles {
     if (!next || !fitsOneWrite(next)) return session.roundTripLong(statements);
     const begin = merging(session, next);
     const [answers, begun] = await session.roundTripOfTwo(statements, begin.statements);
-    this.#ahead = () => {
-      if (begun instanceof TidemarkFailure) throw begun;
-      return begin.result(begun);
+    this.#ahead = {
+      key: next.key,
+      merged() {
+        if (begun instanceof TidemarkFailure) throw begun;
+        return begin.result(begun);
+      },
     };
     return answers;
   }
@@ -121,7 +129,8 @@ function merging(
     statements: fence.statements,
     result(answers) {
       const found = fence.result(answers);
-      return { ...found, held, staged: found.before.at(-1)?.count ?? 0 };
+      const staged = found.before.at(-1)?.count ?? 0;
+      return { ...found, held, staged, startedAt: file.startedAt };
     },
   };
 }

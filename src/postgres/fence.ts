@@ -57,7 +57,10 @@ export interface Fenced {
  */
 export async function fenced(session: Session, input: FenceInput, around: Around): Promise<Fenced> {
   const { statements, result } = fencing(session, input, around);
-  return result(await session.roundTrip(statements));
+  // What is kept may wait for a lock of its own, and take long to be sent.
+  return result(
+    await (around.kept?.length ? session.roundTripLong(statements) : session.roundTrip(statements)),
+  );
 }
 
 /** The statements of it, and what their answers come to. */

@@ -16,7 +16,7 @@ export interface PoolLimits {
   readonly connectMs: number;
   /** A statement that waits for nobody. */
   readonly queryMs: number;
-  /** One that may wait for a lock: longer than the longest `lock_timeout`. */
+  /** One that may wait for one lock: longer than the longest `lock_timeout`. */
   readonly preparedMs: number;
   /** One whose length the file decides: longer than the load's `statement_timeout`, which the server keeps. */
   readonly longMs: number;
@@ -103,8 +103,8 @@ export interface Session extends Queryable {
 /** The pool. */
 export interface Pool extends Queryable {
   /**
-   * Lends a connection. When `work` fails, or the signal aborts, the connection is destroyed, never returned: an
-   * aborted COPY or an open transaction must not reach the next borrower.
+   * Lends a connection. When `work` fails or leaves a transaction open, or the signal aborts, the connection is destroyed,
+   * never returned: an aborted COPY or an open transaction must not reach the next borrower.
    */
   withSession<T>(signal: AbortSignal | undefined, work: (session: Session) => Promise<T>): Promise<T>;
   end(): Promise<void>;
@@ -184,7 +184,8 @@ async function lend<T>(
     const known = facts.get(client) ?? (await beginSession(client, rules));
     facts.set(client, known);
     const result = await work(createSession(client, known));
-    failed = signal?.aborted ?? false;
+    // An error that `work` took for an answer may have left a transaction behind.
+    failed = (signal?.aborted ?? false) || client.getTransactionStatus() !== 'I';
     return result;
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -3,8 +3,11 @@ import { TidemarkFailure } from '../domain/failures.ts';
 import { Cell } from './cell.ts';
 import type { CsvRecord } from '../csv/records.ts';
 
-/** How many unknown header names are told. */
+/** How many unknown header names are told, and how many characters of each: no header makes a long ledger row. */
 const MAX_UNKNOWN = 100;
+const MAX_NAME = 100;
+/** Half of a character, where the cut is in its middle. */
+const HALF = /[\ud800-\udbff]$/;
 
 /** Where a stored column stands in the file. */
 export interface PlannedColumn {
@@ -54,7 +57,10 @@ export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
     columns: stored.map(([name, column]) => ({ name, column, field: found.indexOf(name) })),
     keyField: found.indexOf(dataset.primaryKey),
     alarmField: alarmColumn === undefined ? -1 : found.indexOf(alarmColumn),
-    unknownColumns: found.filter((name) => !known.has(name)).slice(0, MAX_UNKNOWN),
+    unknownColumns: found
+      .filter((name) => !known.has(name))
+      .slice(0, MAX_UNKNOWN)
+      .map((name) => name.slice(0, MAX_NAME).replace(HALF, '')),
     columnName(field) {
       const name = found[field];
       return name !== undefined && known.has(name) ? name : `#${field + 1}`;

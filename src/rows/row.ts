@@ -31,7 +31,7 @@ export interface Reading extends ReadingCounts {
   readonly mayRepeat: boolean;
   /** The first 100 rejected rows. */
   readonly rejects: readonly Reject[];
-  /** Header names that the dataset does not know; users' text: for PostgreSQL only. At most 100. */
+  /** Header names that the dataset does not know; users' text: for PostgreSQL only. At most 100, each cut at 100 characters. */
   readonly unknownColumns: readonly string[];
   /** How many values of a canonical column were none of its values, by column. */
   readonly unknownValues: Readonly<Record<string, number>>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { startStack, type Stack } from '../../dev/embedded.ts';
+import { TidemarkFailure } from '../../src/domain/failures.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { createPool, type Pool, type Session } from '../../src/postgres/pool.ts';
 
@@ -130,5 +131,69 @@ describe('several statements in one round trip', function () {
       await holder.query('rollback');
     });
     await other.end();
+  });
+
+  describe('of two groups', () => {
+    const first = [
+      { text: 'begin', prepared: true },
+      { text: 'insert into kept values (1)' },
+      { text: 'commit', prepared: true },
+    ] as const;
+    const ends = new Error('the session is not to be used again');
+    /** What they give, on a session that is then destroyed. */
+    const ofTwo = async (...groups: Parameters<Session['roundTripOfTwo']>) => {
+      let given: Awaited<ReturnType<Session['roundTripOfTwo']>> | undefined;
+      const used = inSession(async (session) => {
+        given = await session.roundTripOfTwo(...groups);
+        throw ends;
+      });
+      await assert.rejects(used, (error) => error === ends || given === undefined);
+      if (!given) await used;
+      return given;
+    };
+
+    it('each has its answers', async () => {
+      const given = await ofTwo(first, [{ text: 'select n from kept' }]);
+      assert.deepEqual(given?.[1], [{ rows: [{ n: 1 }], count: 1 }]);
+      assert.equal(given?.[0].length, 3);
+    });
+
+    for (const [what, statements, kind] of [
+      ['fails', [{ text: 'begin' }, { text: 'select 1 / (n - 1) from kept' }], 'ValueRefused'],
+      [
+        'has a COPY that is refused',
+        [{ text: 'copy kept from stdin', data: [Buffer.from('x')] }],
+        'ValueRefused',
+      ],
+      [
+        'loses its connection',
+        [{ text: 'select pg_terminate_backend(pg_backend_pid())' }],
+        'PostgresUnavailable',
+      ],
+    ] as const) {
+      it(`the second ${what}: the first is answered, and holds`, async () => {
+        const given = await ofTwo(first, [...statements, { text: 'insert into kept values (2)' }]);
+        assert.deepEqual(
+          given?.[0].map(({ count }) => count),
+          [0, 1, 0],
+        );
+        const behind = given?.[1];
+        assert.equal(behind instanceof TidemarkFailure && behind.kind, kind);
+        assert.deepEqual(await kept(), [{ n: 1, word: null }]);
+      });
+    }
+
+    it('the first fails: nothing of the second is run', async () => {
+      const failing = ofTwo([{ text: 'select 1 / 0' }], [{ text: 'insert into kept values (2)' }]);
+      await assert.rejects(failing, { kind: 'ValueRefused' });
+      assert.deepEqual(await kept(), []);
+    });
+  });
+
+  it('a session that leaves a transaction open is not lent again', async () => {
+    const pid = () => pool.query('select pg_backend_pid() as pid');
+    const before = await pid();
+    await inSession((session) => session.query('begin'));
+    assert.notDeepEqual(await pid(), before);
   });
 });

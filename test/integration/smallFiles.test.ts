@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Deps } from '../../src/activities/deps.ts';
 import type { Session } from '../../src/postgres/pool.ts';
+import { lockDataset, recordSkip } from '../../src/postgres/skip.ts';
+import { until } from '../support/faults/deadline.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -119,6 +121,43 @@ describe('small files, one round trip each', () => {
       (await tickets()).map(({ id }) => id),
       ['T2', 'T3'],
     );
+  });
+
+  it('skipped by a person while PostgreSQL refuses it: the connection is not used again', async () => {
+    await world.loadSmall(await put(1, { ticket_id: 'A' }));
+    await world.db.query(`
+      create function tickets.no_b() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.5); raise sqlstate '23000'; end $$;
+      create trigger no_b before insert on tickets.inc for each row execute function tickets.no_b()`);
+    const key = await put(2, { ticket_id: 'B', title: 'x'.repeat(30_000) });
+    const etag = (await world.deps.store.head({ key }))?.etag ?? '';
+    const loading = world.loadSmall(key);
+    await until('the load has the lock', async () => {
+      const rows = await world.db.query(
+        `select from tickets.dataset_state where dataset = 'inc' for update skip locked`,
+      );
+      return rows.length === 0;
+    });
+    await world.db.transaction(async (tx) => {
+      await lockDataset(tx, 'inc');
+      await recordSkip(tx, { dataset: 'inc', key, etag, reason: 'it is refused', who: 'the test' });
+    });
+    assert.deepEqual(await loading, { results: [{ outcome: 'replaced' }] });
+    await world.db.query('drop trigger no_b on tickets.inc');
+    const { results } = await world.loadSmall(await put(3, { ticket_id: 'C' }));
+    assert.equal(results[0]?.outcome, 'applied');
+  });
+
+  it('begun behind another takes the time from there on to its commit', async () => {
+    await world.loadSmall(await put(1, { ticket_id: 'A' }));
+    await world.db.query(`
+      create function tickets.slow() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(0.2); return new; end $$;
+      create trigger slow before insert on tickets.inc for each row execute function tickets.slow()`);
+    const keys = await Promise.all([2, 3, 4].map((n) => put(n, { ticket_id: `T${n}` })));
+    const { results } = await world.loadSmall(...keys);
+    const seconds = results.map((one) => (one.outcome === 'applied' ? one.seconds : 0));
+    assert.ok(seconds.length === 3 && seconds.every((it) => it >= 0.2), seconds.join());
   });
 
   it('goes with the commit of the one before it, where it is read by then', async () => {

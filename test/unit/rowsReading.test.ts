@@ -95,6 +95,12 @@ describe('a change file', () => {
     assert.equal(reading?.unknownColumns.length, 100);
   });
 
+  it('tells 100 characters of an unknown column, and no half of one', async () => {
+    const long = 'x'.repeat(99);
+    const { reading } = await outcomeOf(specimen, `${header},${long}🌍,${long}yz\n`);
+    assert.deepEqual(reading?.unknownColumns, [long, `${long}y`]);
+  });
+
   it('fails without one of the columns, and only the missing ones are named', async () => {
     const file = fileText(specimen, []).replace('title', 'Title').replace(',is_alarm', '');
     assert.deepEqual(await failureOf(file), ['SchemaMismatch', 1, 'title, is_alarm']);
