@@ -40,6 +40,13 @@ export class Cell {
     return this.bytes.toString('latin1', this.from, this.to);
   }
 
+  /** Whether it has the same bytes. */
+  equals({ bytes, from, length }: Cell): boolean {
+    if (length !== this.length) return false;
+    for (let at = 0; at < length; at += 1) if (bytes[from + at] !== this.bytes[this.from + at]) return false;
+    return true;
+  }
+
   startsWith(bytes: Buffer): boolean {
     if (this.at(0) !== bytes[0] || this.length < bytes.length) return false;
     return bytes.equals(this.bytes.subarray(this.from, this.from + bytes.length));

@@ -65,14 +65,13 @@ export const KEY_REASON = 'the primary key is empty or longer than 1,000 bytes';
 export const readKey: CellReader = (cell, out) => {
   cell.trim();
   if (cell.length === 0 || cell.length > MAX_KEY_BYTES) return false;
-  out.text(cell);
+  out.text(cell.bytes, cell.from, cell.to);
   return true;
 };
 
 /** Writes a text as it is. */
 export const writeText: CellReader = (cell, out) => {
-  if (cell.length === 0) out.null();
-  else out.text(cell);
+  out.text(cell.bytes, cell.from, cell.to);
   return true;
 };
 

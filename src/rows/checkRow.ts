@@ -28,6 +28,8 @@ export interface ValueCounts {
 /** How one stored column is read. */
 interface ColumnReader {
   readonly field: number;
+  /** Any text is stored as it is: half of all cells, so without a call. */
+  readonly isText: boolean;
   readonly read: CellReader;
   readonly refusal: Refusal;
 }
@@ -94,9 +96,16 @@ export class RowChecker {
 
   private write(record: CsvRecord): Verdict {
     this.odd.clear();
-    this.out.beginRow();
+    const { bytes } = record;
+    this.out.beginRow(bytes);
     for (const column of this.columns) {
-      if (column.read(this.field(record, column.field), this.out)) continue;
+      const from = record.start(column.field);
+      const to = record.end(column.field);
+      if (column.isText) {
+        this.out.text(bytes, from, to);
+        continue;
+      }
+      if (column.read(this.cell.set(bytes, from, to), this.out)) continue;
       this.out.dropRow();
       return column.refusal;
     }
@@ -126,8 +135,9 @@ class OddValues {
   }
 
   clear(): void {
-    this.unknown.length = 0;
-    this.nulled.length = 0;
+    // Asked first: to set it calls into the runtime.
+    if (this.unknown.length > 0) this.unknown.length = 0;
+    if (this.nulled.length > 0) this.nulled.length = 0;
   }
 
   addTo({ unknownValues, nulled }: ValueCounts): void {
@@ -139,6 +149,7 @@ class OddValues {
 function keyReader({ name, field }: PlannedColumn, keys: KeyFilter): ColumnReader {
   return {
     field,
+    isText: false,
     read(cell, out) {
       if (!readKey(cell, out)) return false;
       keys.add(cell);
@@ -155,11 +166,17 @@ function columnReader(
 ): ColumnReader {
   const refusal = { reason: REASONS[column.type], column: name };
   if (column.canonical) {
-    return { field, read: canonical(canonicalReader(column.canonical), () => odd.addUnknown(name)), refusal };
+    return {
+      field,
+      isText: false,
+      read: canonical(canonicalReader(column.canonical), () => odd.addUnknown(name)),
+      refusal,
+    };
   }
   const read = readers[column.type];
   return {
     field,
+    isText: column.type === 'text',
     read: column.onInvalid === 'null' ? lenient(read, () => odd.addNulled(name)) : read,
     refusal,
   };

@@ -67,11 +67,12 @@ export class TimeReader {
 
   /** Whether it begins with a date of the calendar, `YYYY-MM-DD`. */
   private readDay(cell: Cell): boolean {
-    const year = two(cell, 0) * 100 + two(cell, 2);
-    if (!(year > 0) || cell.at(4) !== MINUS || cell.at(7) !== MINUS) return false;
-    const month = two(cell, 5);
-    const day = two(cell, 8);
-    if (!(day > 0 && day <= daysIn(month, year))) return false;
+    const { bytes, from } = cell;
+    if (cell.length < 10 || bytes[from + 4] !== MINUS || bytes[from + 7] !== MINUS) return false;
+    const year = twoAt(bytes, from) * 100 + twoAt(bytes, from + 2);
+    const month = twoAt(bytes, from + 5);
+    const day = twoAt(bytes, from + 8);
+    if (!(year > 0 && day > 0 && day <= daysIn(month, year))) return false;
     this.days = daysSince2000(year, month, day);
     return true;
   }
@@ -151,9 +152,16 @@ function daysSince2000(year: number, month: number, day: number): number {
 
 /** The number of two digits; NaN, for which every comparison is false, where they are none. */
 function two(cell: Cell, at: number): number {
-  const tens = cell.at(at);
-  const ones = cell.at(at + 1);
-  return isDigit(tens) && isDigit(ones) ? (tens - 48) * 10 + ones - 48 : Number.NaN;
+  return numberOf(cell.at(at) - 48, cell.at(at + 1) - 48);
+}
+
+/** The same of a cell's bytes, where it is known to reach so far. */
+function twoAt(bytes: Buffer, at: number): number {
+  return numberOf((bytes[at] ?? 0) - 48, (bytes[at + 1] ?? 0) - 48);
+}
+
+function numberOf(tens: number, ones: number): number {
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
 }
 
 function isDigit(byte: number): boolean {

@@ -3,7 +3,6 @@ import { sampleStream } from '../../dev/sample/stream.ts';
 import { loadLarge, type LoadJob } from '../../src/activities/loadJob.ts';
 import type { LoadFileResult } from '../../src/activities/interface.ts';
 import { inc } from '../../src/datasets/inc.ts';
-import { Cell } from '../../src/rows/cell.ts';
 import { CopyBlock } from '../../src/rows/copyBlock.ts';
 import { parseDatabaseUrl } from '../../src/postgres/address.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
@@ -346,10 +345,10 @@ describe('rows that are written ahead of the fence', () => {
 function fillOn(fill: Ahead | undefined): () => void {
   assert.ok(fill);
   const block = new CopyBlock(fill, 28, fill.rowEnd);
-  const key = new Cell().set(Buffer.from('A'), 0, 1);
+  const key = Buffer.from('A');
   const going = setInterval(() => {
-    block.beginRow();
-    block.text(key);
+    block.beginRow(key);
+    block.text(key, 0, key.length);
     for (let column = 1; column < 28; column += 1) block.null();
     block.endRow(2);
     void block.flush();

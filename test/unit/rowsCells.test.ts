@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ColumnType } from '../../src/datasets/dataset.ts';
+import { csvParseRecords } from '../../src/csv/csvParseRecords.ts';
 import { eastOfUtc } from '../../src/rows/zone.ts';
 import { BARE_CASTS } from '../support/arbitraryFile.ts';
 import { naiveDecimal, naiveDouble } from '../support/naiveReading.ts';
@@ -172,6 +173,27 @@ describe('a primary key', () => {
   });
 });
 
+describe('a text', () => {
+  const titles = Array.from(
+    { length: 3_000 },
+    (_, n) => String.fromCodePoint(0x61 + (n % 26)).repeat(n % 300) + '🌍'.repeat(n % 7),
+  );
+  const rows = titles.map((title, n) => ({ ticket_id: `T${n}`, title }));
+  for (const [what, options] of [
+    ['the scanner', {}],
+    ['csv-parse', { records: csvParseRecords }],
+  ] as const) {
+    it(`of any length is written as it is, wherever its bytes lie, as ${what} cuts records`, async () => {
+      const outcome = await outcomeOf(specimen, fileText(specimen, rows), options);
+      assert.ok(outcome.blocks.length > 1);
+      assert.deepEqual(
+        outcome.rows.map((row) => row['title'] ?? ''),
+        titles,
+      );
+    });
+  }
+});
+
 describe('a canonical text', () => {
   it('is matched without case and with its white space collapsed', async () => {
     const cells = ['NAIROBI', ' rift\u00a0\n valley ', 'rift_valley', '  '];
@@ -201,6 +223,12 @@ describe('a canonical text', () => {
       ['wait_for parts', 'wait_for parts', '___', 'Open'],
     );
     assert.deepEqual(reading?.unknownValues, { status: 3 });
+  });
+
+  it('in more spellings than are remembered, known ones among them, is the same in every file', async () => {
+    const cells = Array.from({ length: 10_000 }, (_, n) => (n % 5 === 0 ? ' OPEN ' : `status${n % 6_000}`));
+    const right = cells.map((cell) => (cell === ' OPEN ' ? 'Open' : cell));
+    for (const _file of [1, 2]) assert.deepEqual(await written('status', cells), right);
   });
 
   it('of a rejected row is not counted', async () => {
