@@ -90,18 +90,22 @@ async function main(): Promise<number> {
   try {
     await createTheirs(ground);
     if (options.profile !== undefined || options.explain) await inspect(ground);
-    else await write(await measure(ground));
+    else await tell(await measure(ground));
     return 0;
   } finally {
     await ground.close();
   }
 }
 
-async function write(report: Report): Promise<void> {
+interface Measured {
+  readonly report: Report;
+  readonly written: readonly string[];
+}
+
+async function tell({ report, written }: Measured): Promise<void> {
   process.stdout.write(`\n${printed(report)}\n`);
-  const written = await writeResults(report, options.results);
-  if (options.publish) written.push(...(await publish(report)));
-  say(`written: ${written.join(', ')}`);
+  const published = options.publish ? await publish(report) : [];
+  say(`written: ${[...written, ...published].join(', ')}`);
 }
 
 async function inspect(ground: Ground): Promise<void> {
@@ -120,11 +124,13 @@ function inputOf(ground: Ground, note: (line: string) => void = say): SectionInp
   return { ground, unit, scales: options.scale ?? [1, 10], runs, say, note };
 }
 
-async function measure(ground: Ground): Promise<Report> {
+/** @returns also the files that have it by then */
+async function measure(ground: Ground): Promise<Measured> {
   const smoke = options.smoke ?? false;
   const notes: string[] = [];
   const input = inputOf(ground, (line) => notes.push(line));
   const figures: Figure[] = [];
+  let written: readonly string[] = [];
   const report = async (): Promise<Report> => ({
     figures: figures.map((figure) => judged(figure, !smoke)),
     machine: await describeMachine(ground, LOAD_BEFORE),
@@ -140,9 +146,9 @@ async function measure(ground: Ground): Promise<Report> {
     say(`section ${name}: ${SECTIONS[name]}`);
     figures.push(...(await section(name, input)));
     // All of them take an hour with peers: what is measured is not lost where the rest is broken off.
-    await writeResults(await report(), options.results);
+    written = await writeResults(await report(), options.results);
   }
-  return report();
+  return { report: await report(), written };
 }
 
 async function section(name: SectionName, input: SectionInput): Promise<Figure[]> {

@@ -207,7 +207,7 @@ with ledger as (
 )
 select looks from ledger`;
 
-/** Rejected rows within the dataset's allowance are kept beside the rows that were applied; sent before the lock, as they may be long. */
+/** Rejected rows within the dataset's allowance are kept beside those that are applied: sent before the lock, being long. */
 function rejectsOf({ dataset, key, etag, reading }: ApplyFile): readonly Statement[] {
   if (reading.rejects.length === 0) return [];
   return [{ text: INSERT_REJECTS, values: [dataset.name, key, etag, JSON.stringify(reading.rejects)] }];

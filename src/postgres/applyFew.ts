@@ -17,9 +17,9 @@ import { createStaging, rememberStaged } from './stage.ts';
 import { stageFew, stageFewStatements } from './stageFew.ts';
 
 /**
- * Bytes of rows for which one round trip is taken: with its statements, and the ledger row before it, it fits into the socket's buffer at once. Of one
- * that does not, a worker that freezes may leave the rest unsent, behind the lock, and none of PostgreSQL's time-outs ends
- * a transaction whose statements are still coming.
+ * Bytes of rows for which one round trip is taken: with its statements, and the ledger row before it, it fits into the
+ * socket's buffer at once. Of one that does not, a worker that freezes may leave the rest unsent, behind the lock, and none
+ * of PostgreSQL's time-outs ends a transaction whose statements are still coming.
  */
 const ONE_WRITE_BYTES = 24 * 1024;
 

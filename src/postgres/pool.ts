@@ -8,7 +8,15 @@ import type { PostgresAddress } from './address.ts';
 import { fromPostgres } from './errors.ts';
 import { breakOff, watchStatement } from './liveness.ts';
 import type { Queryable } from './queryable.ts';
-import { nameOf, roundTrip, roundTripOfTwo, type Answered, type Ask, type Statement } from './roundTrip.ts';
+import {
+  failureOf,
+  nameOf,
+  roundTrip,
+  roundTripOfTwo,
+  type Answered,
+  type Ask,
+  type Statement,
+} from './roundTrip.ts';
 import { readZoneHistory } from './zoneHistory.ts';
 
 /** How long to wait for PostgreSQL before a connection is given up, in milliseconds. */
@@ -233,9 +241,9 @@ async function within<T>(timeoutMs: number, broken: () => Error | undefined, ask
   try {
     return await ask(timeoutMs);
   } catch (error) {
-    if (error instanceof pg.DatabaseError) throw fromPostgres(error);
     // The driver's own time-out has no code to know it by, and neither has its refusal to ask by a broken connection.
-    if (performance.now() - begun < timeoutMs - 1) throw fromPostgres(broken() ?? error);
+    const isInTime = performance.now() - begun < timeoutMs - 1;
+    if (isInTime || error instanceof pg.DatabaseError) throw failureOf(error, broken);
     throw new TidemarkFailure(
       'Stalled',
       `PostgreSQL did not answer within ${Math.round(timeoutMs / 1000)} s`,

@@ -131,6 +131,11 @@ class RoundTrip {
 /** Asks by the driver, which gives up after a time, in milliseconds. */
 export type Ask<T> = (timeoutMs: number) => Promise<T>;
 
+/** What the driver threw, as ours: what the server says of a statement, else what has broken the connection. */
+export function failureOf(error: unknown, broken: () => Error | undefined): TidemarkFailure {
+  return fromPostgres(error instanceof pg.DatabaseError ? error : (broken() ?? error));
+}
+
 /** A round trip, to be asked for. */
 export function roundTrip(client: pg.PoolClient, statements: readonly Statement[]): Ask<readonly Answered[]> {
   return async (timeout) => {
@@ -155,8 +160,7 @@ export function roundTripOfTwo(
     const { answers, failure } = await sent(client, [...first, ...second], timeout);
     if (!failure) return [answers.slice(0, first.length), answers.slice(first.length)];
     if (answers.length < first.length) throw failure;
-    const cause = failure instanceof pg.DatabaseError ? failure : (broken() ?? failure);
-    return [answers.slice(0, first.length), fromPostgres(cause)];
+    return [answers.slice(0, first.length), failureOf(failure, broken)];
   };
 }
 

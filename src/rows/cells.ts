@@ -18,12 +18,11 @@ export type CellReader = (cell: Cell, out: CopyBlock) => boolean;
 /** The longest primary key, bytes: an index entry of PostgreSQL holds 2,704. */
 const MAX_KEY_BYTES = 1000;
 
-/** The readers of all types. An empty cell is NULL; in a typed column a blank one too. */
-export function cellReaders(zone: ZoneHistory): Readonly<Record<ColumnType, CellReader>> {
+/** The readers of all types but text. A blank cell is NULL. */
+export function cellReaders(zone: ZoneHistory): Readonly<Record<Exclude<ColumnType, 'text'>, CellReader>> {
   const times = new TimeReader(zone);
   const numbers = new NumberReader();
   return {
-    text: writeText,
     timestamptz: typed((cell, out) => {
       if (!times.readInstant(cell)) return false;
       out.instant(times.seconds, times.micros);
@@ -65,12 +64,6 @@ export const KEY_REASON = 'the primary key is empty or longer than 1,000 bytes';
 export const readKey: CellReader = (cell, out) => {
   cell.trim();
   if (cell.length === 0 || cell.length > MAX_KEY_BYTES) return false;
-  out.text(cell.bytes, cell.from, cell.to);
-  return true;
-};
-
-/** Writes a text as it is. */
-export const writeText: CellReader = (cell, out) => {
   out.text(cell.bytes, cell.from, cell.to);
   return true;
 };

@@ -1,7 +1,7 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import { type CanonicalReader, canonicalReader } from './canonical.ts';
 import { Cell } from './cell.ts';
-import { type CellReader, cellReaders, KEY_REASON, readKey, REASONS, writeText } from './cells.ts';
+import { type CellReader, cellReaders, KEY_REASON, readKey, REASONS } from './cells.ts';
 import type { CopyBlock } from './copyBlock.ts';
 import { readFlag } from './flags.ts';
 import type { HeaderPlan, PlannedColumn } from './header.ts';
@@ -28,9 +28,8 @@ export interface ValueCounts {
 /** How one stored column is read. */
 interface ColumnReader {
   readonly field: number;
-  /** Any text is stored as it is: half of all cells, so without a call. */
-  readonly isText: boolean;
-  readonly read: CellReader;
+  /** None for a plain text, which is stored as it is: half of all cells, so without a call. */
+  readonly read: CellReader | undefined;
   readonly refusal: Refusal;
 }
 
@@ -101,13 +100,12 @@ export class RowChecker {
     for (const column of this.columns) {
       const from = record.start(column.field);
       const to = record.end(column.field);
-      if (column.isText) {
+      if (!column.read) {
         this.out.text(bytes, from, to);
-        continue;
+      } else if (!column.read(this.cell.set(bytes, from, to), this.out)) {
+        this.out.dropRow();
+        return column.refusal;
       }
-      if (column.read(this.cell.set(bytes, from, to), this.out)) continue;
-      this.out.dropRow();
-      return column.refusal;
     }
     this.out.endRow(record.line);
     this.odd.addTo(this.counts);
@@ -149,7 +147,6 @@ class OddValues {
 function keyReader({ name, field }: PlannedColumn, keys: KeyFilter): ColumnReader {
   return {
     field,
-    isText: false,
     read(cell, out) {
       if (!readKey(cell, out)) return false;
       keys.add(cell);
@@ -166,17 +163,12 @@ function columnReader(
 ): ColumnReader {
   const refusal = { reason: REASONS[column.type], column: name };
   if (column.canonical) {
-    return {
-      field,
-      isText: false,
-      read: canonical(canonicalReader(column.canonical), () => odd.addUnknown(name)),
-      refusal,
-    };
+    return { field, read: canonical(canonicalReader(column.canonical), () => odd.addUnknown(name)), refusal };
   }
+  if (column.type === 'text') return { field, read: undefined, refusal };
   const read = readers[column.type];
   return {
     field,
-    isText: column.type === 'text',
     read: column.onInvalid === 'null' ? lenient(read, () => odd.addNulled(name)) : read,
     refusal,
   };
@@ -186,7 +178,8 @@ function canonical(read: CanonicalReader, onUnknown: () => void): CellReader {
   return (cell, out) => {
     const { value, known } = read(cell);
     if (!known) onUnknown();
-    return writeText(value, out);
+    out.text(value.bytes, value.from, value.to);
+    return true;
   };
 }
 

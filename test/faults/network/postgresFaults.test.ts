@@ -32,7 +32,10 @@ describe('PostgreSQL fails in a load', function () {
     const harm = at('the merge', (hit): Harm => (hit === 2 ? 'stall' : 'none'), 2);
     suite.ground.postgres.rule = harm.rule;
     const failures = await suite.survives();
-    assert.ok(failures.some(({ what }) => what === 'PostgreSQL is silent, or its answer was lost'));
+    assert.deepEqual(
+      failures.map(({ kind, what }) => [kind, what]),
+      [['Stalled', 'PostgreSQL is silent, or its answer was lost']],
+    );
   });
 
   for (const place of ALL_PLACES.filter((_place, i) => LONG || i % 2 === 0)) {
