@@ -1,6 +1,8 @@
 import type { CsvRecord } from './records.ts';
 
 const FIRST_CAPACITY = 64;
+const NO_BYTES = Buffer.alloc(0);
+const NO_PLACES = new Int32Array(0);
 
 /** The one record that a source hands over again and again. */
 export class RecordView implements CsvRecord {
@@ -8,9 +10,9 @@ export class RecordView implements CsvRecord {
   count = 0;
   /** Where its fields begin in `starts` and `ends`. */
   first = 0;
-  bytes: Buffer = Buffer.alloc(0);
-  starts: Int32Array = new Int32Array(FIRST_CAPACITY);
-  ends: Int32Array = new Int32Array(FIRST_CAPACITY);
+  bytes: Buffer = NO_BYTES;
+  starts: Int32Array = NO_PLACES;
+  ends: Int32Array = NO_PLACES;
   /** Where the record's own bytes are, as they stand in the file. */
   rawBytes: Buffer = this.bytes;
   rawStart = 0;
@@ -48,8 +50,9 @@ export class RecordView implements CsvRecord {
 
   private grow(): void {
     const [starts, ends] = [this.starts, this.ends];
-    this.starts = new Int32Array(2 * starts.length);
-    this.ends = new Int32Array(2 * ends.length);
+    const capacity = Math.max(FIRST_CAPACITY, 2 * starts.length);
+    this.starts = new Int32Array(capacity);
+    this.ends = new Int32Array(capacity);
     this.starts.set(starts);
     this.ends.set(ends);
   }

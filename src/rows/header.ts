@@ -32,6 +32,11 @@ export interface HeaderPlan {
   columnName(field: number): string;
 }
 
+/** The last plan of each dataset, and the header that it is for: the files of a stream have the same. */
+const plans = new WeakMap<Dataset, { readonly raw: Buffer; readonly plan: HeaderPlan }>();
+/** A longer header is not kept. */
+const MAX_KEPT_BYTES = 64 * 1024;
+
 /**
  * Reads the header: names are trimmed, their case matters, their order does not.
  *
@@ -39,6 +44,14 @@ export interface HeaderPlan {
  *   not put its first row into a log.
  */
 export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
+  const last = plans.get(dataset);
+  if (last?.raw.equals(header.raw)) return last.plan;
+  const plan = makePlan(dataset, header);
+  if (header.raw.length <= MAX_KEPT_BYTES) plans.set(dataset, { raw: Buffer.from(header.raw), plan });
+  return plan;
+}
+
+function makePlan(dataset: Dataset, header: CsvRecord): HeaderPlan {
   const found = namesIn(header);
   const { line } = header;
   const stored = Object.entries(dataset.columns);

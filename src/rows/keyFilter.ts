@@ -130,7 +130,7 @@ export class KeyFilter {
 
 /** A copy of a key, in bytes that are used again; none at first. Loops: of so few bytes `Buffer`'s own calls take longer. */
 class OwnCell {
-  private bytes = Buffer.alloc(64);
+  private bytes = Buffer.allocUnsafe(64);
   private length = -1;
 
   get isThere(): boolean {
@@ -138,7 +138,7 @@ class OwnCell {
   }
 
   copy({ bytes, from, to }: Cell): void {
-    if (to - from > this.bytes.length) this.bytes = Buffer.alloc(2 * (to - from));
+    if (to - from > this.bytes.length) this.bytes = Buffer.allocUnsafe(2 * (to - from));
     for (let at = from; at < to; at += 1) this.bytes[at - from] = bytes[at] ?? 0;
     this.length = to - from;
   }
