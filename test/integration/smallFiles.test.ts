@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Deps } from '../../src/activities/deps.ts';
+import { BEGIN_MS } from '../../src/domain/slots.ts';
 import type { Session } from '../../src/postgres/pool.ts';
 import { lockDataset, recordSkip } from '../../src/postgres/skip.ts';
 import { until } from '../support/faults/deadline.ts';
@@ -158,6 +159,29 @@ describe('small files, one round trip each', () => {
     const { results } = await world.loadSmall(...keys);
     const seconds = results.map((one) => (one.outcome === 'applied' ? one.seconds : 0));
     assert.ok(seconds.length === 3 && seconds.every((it) => it >= 0.2), seconds.join());
+  });
+
+  it('begun behind another before the batch’s time was over is applied, and none behind it is begun', async () => {
+    await world.loadSmall(await put(1, { ticket_id: 'A' }));
+    await world.db.query(`
+      create function tickets.slow() returns trigger language plpgsql as
+        $$ begin perform pg_sleep(new.title::float8); return new; end $$;
+      create trigger slow before insert on tickets.inc for each row execute function tickets.slow()`);
+    const over = BEGIN_MS / 1000 + 0.3;
+    const keys: string[] = [];
+    // While the first one waits the second is read, which then waits until the time is over.
+    for (const [n, title] of [0.5, over, 0, 0].entries()) {
+      keys.push(await put(n + 2, { ticket_id: `T${n}`, title: String(title) }));
+    }
+    const { results, unfinished } = await world.loadSmall(...keys);
+    assert.deepEqual(
+      [results.map(({ outcome }) => outcome), unfinished],
+      [['applied', 'applied'], true],
+    );
+    assert.deepEqual(
+      (await tickets()).map(({ id }) => id),
+      ['A', 'T0', 'T1'],
+    );
   });
 
   it('goes with the commit of the one before it, where it is read by then', async () => {
