@@ -2,6 +2,7 @@ import type { CsvRecord } from './records.ts';
 
 const FIRST_CAPACITY = 64;
 const NO_BYTES = Buffer.alloc(0);
+/** Of a record without fields of its own: the scanner brings its places with it. */
 const NO_PLACES = new Int32Array(0);
 
 /** The one record that a source hands over again and again. */

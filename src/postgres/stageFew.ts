@@ -29,15 +29,15 @@ export function stageFewStatements(
 ): { readonly held: number; readonly statements: readonly Statement[] } {
   const { held, statement } = emptied(session, dataset);
   const data = [SIGNATURE, ...blocks, TRAILER];
-  const copy = { text: copyOf(dataset), prepared: true, data } as const;
+  const copy = { text: copyTextOf(dataset), prepared: true, data } as const;
   return { held, statements: statement ? [statement, copy] : [copy] };
 }
 
-const copies = new WeakMap<Dataset, string>();
+const copyTexts = new WeakMap<Dataset, string>();
 
 /** The text of a dataset's COPY, made once: it names every column. */
-function copyOf(dataset: Dataset): string {
-  const known = copies.get(dataset) ?? copySql(`pg_temp.${stagingTable(dataset)}`, stagedColumns(dataset));
-  copies.set(dataset, known);
-  return known;
+function copyTextOf(dataset: Dataset): string {
+  const text = copyTexts.get(dataset) ?? copySql(`pg_temp.${stagingTable(dataset)}`, stagedColumns(dataset));
+  copyTexts.set(dataset, text);
+  return text;
 }

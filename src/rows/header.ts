@@ -32,7 +32,7 @@ export interface HeaderPlan {
   columnName(field: number): string;
 }
 
-/** The last plan of each dataset, and the header that it is for: the files of a stream have the same. */
+/** The last plan kept of each dataset, and the header that it is for: the small files of a stream have the same one. */
 const plans = new WeakMap<Dataset, { readonly raw: Buffer; readonly plan: HeaderPlan }>();
 /** A longer header is not kept. */
 const MAX_KEPT_BYTES = 64 * 1024;
@@ -44,10 +44,11 @@ const MAX_KEPT_BYTES = 64 * 1024;
  *   not put its first row into a log.
  */
 export function planHeader(dataset: Dataset, header: CsvRecord): HeaderPlan {
+  const { raw } = header;
   const last = plans.get(dataset);
-  if (last?.raw.equals(header.raw)) return last.plan;
+  if (last?.raw.equals(raw)) return last.plan;
   const plan = makePlan(dataset, header);
-  if (header.raw.length <= MAX_KEPT_BYTES) plans.set(dataset, { raw: Buffer.from(header.raw), plan });
+  if (raw.length <= MAX_KEPT_BYTES) plans.set(dataset, { raw: Buffer.from(raw), plan });
   return plan;
 }
 

@@ -21,6 +21,21 @@ describe('small files, one round trip each', () => {
     world.db.query<{ id: string; title: string | null }>(
       `select ticket_id as id, title from tickets.inc order by 1`,
     );
+  /** From now on, each round trip of a load by its kind, as it is begun. */
+  const countTrips = (): readonly string[] => {
+    const { pool } = world.deps;
+    const trips: string[] = [];
+    const counted = (session: Session): Session => ({
+      ...session,
+      roundTrip: (...all) => (trips.push('one'), session.roundTrip(...all)),
+      roundTripLong: (...all) => (trips.push('last'), session.roundTripLong(...all)),
+      roundTripOfTwo: (...all) => (trips.push('of two'), session.roundTripOfTwo(...all)),
+    });
+    Object.assign(world.deps, {
+      pool: { ...pool, withSession: (signal, work) => pool.withSession(signal, (it) => work(counted(it))) },
+    } satisfies Partial<Deps>);
+    return trips;
+  };
 
   it('whose turn it is not changes nothing, and leaves the connection as good as it was', async () => {
     await world.loadSmall(await put(2, { ticket_id: 'A', title: 'new' }));
@@ -168,12 +183,13 @@ describe('small files, one round trip each', () => {
         $$ begin perform pg_sleep(new.title::float8); return new; end $$;
       create trigger slow before insert on tickets.inc for each row execute function tickets.slow()`);
     const over = BEGIN_MS / 1000 + 0.3;
-    const keys: string[] = [];
     // While the first one waits the second is read, which then waits until the time is over.
-    for (const [n, title] of [0.5, over, 0, 0].entries()) {
-      keys.push(await put(n + 2, { ticket_id: `T${n}`, title: String(title) }));
-    }
+    const keys = await Promise.all(
+      [0.5, over, 0, 0].map((seconds, n) => put(n + 2, { ticket_id: `T${n}`, title: String(seconds) })),
+    );
+    const trips = countTrips();
     const { results, unfinished } = await world.loadSmall(...keys);
+    assert.equal(trips.filter((one) => one === 'of two').length, 1);
     assert.deepEqual(
       [results.map(({ outcome }) => outcome), unfinished],
       [['applied', 'applied'], true],
@@ -187,17 +203,7 @@ describe('small files, one round trip each', () => {
   it('goes with the commit of the one before it, where it is read by then', async () => {
     await world.loadSmall(await put(1, { ticket_id: 'A' }));
     const keys = await Promise.all(Array.from({ length: 10 }, (_, n) => put(n + 2, { ticket_id: `T${n}` })));
-    const { pool } = world.deps;
-    const trips: string[] = [];
-    const counted = (session: Session): Session => ({
-      ...session,
-      roundTrip: (...all) => (trips.push('one'), session.roundTrip(...all)),
-      roundTripLong: (...all) => (trips.push('last'), session.roundTripLong(...all)),
-      roundTripOfTwo: (...all) => (trips.push('of two'), session.roundTripOfTwo(...all)),
-    });
-    Object.assign(world.deps, {
-      pool: { ...pool, withSession: (signal, work) => pool.withSession(signal, (it) => work(counted(it))) },
-    } satisfies Partial<Deps>);
+    const trips = countTrips();
     const { results } = await world.loadSmall(...keys);
     assert.equal(results.filter(({ outcome }) => outcome === 'applied').length, 10);
     // One whose bytes are not there yet is not waited for, with the dataset's row locked.
