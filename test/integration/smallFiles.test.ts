@@ -190,10 +190,7 @@ describe('small files, one round trip each', () => {
     const trips = countTrips();
     const { results, unfinished } = await world.loadSmall(...keys);
     assert.equal(trips.filter((one) => one === 'of two').length, 1);
-    assert.deepEqual(
-      [results.map(({ outcome }) => outcome), unfinished],
-      [['applied', 'applied'], true],
-    );
+    assert.deepEqual([results.map(({ outcome }) => outcome), unfinished], [['applied', 'applied'], true]);
     assert.deepEqual(
       (await tickets()).map(({ id }) => id),
       ['A', 'T0', 'T1'],
