@@ -2,16 +2,18 @@
  * Runs the suite: builds once, then runs the groups below, two at a time, each in a process and with servers of its own. Most
  * tests wait for a server or for a time-out rather than compute. Those under faults wait most, and are begun together.
  *
- * What a group says is printed when it has ended; what failed is said once more at the end. `--faults` runs only the groups
- * under faults. All other arguments go to mocha.
+ * What a group says is printed when it has ended; what failed is said once more at the end. A group that does not end by
+ * itself is ended, and has failed. `--faults` runs only the groups under faults. All other arguments go to mocha.
  */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { run } from './bounded.js';
 
 /** Waits for time-outs of Temporal's, or for processes, more than it computes. */
 const WAITING = ['addingADatasetCommands', 'rebuildKills', 'secrets'];
+
+/** The longest group needs half of it on a busy machine. */
+const GROUP_MS = 20 * 60_000;
 
 /** In the order in which they are begun. */
 const GROUPS = [
@@ -43,17 +45,6 @@ function ignoring(names) {
   return names.flatMap((name) => ['--ignore', `test/integration/${name}.test.ts`]);
 }
 
-/** @returns how it ended, and what it said */
-async function run(command, commandArgs, env = process.env) {
-  const child = spawn(command, commandArgs, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text) => (said += text));
-  }
-  const [status] = await once(child, 'close');
-  return { status, said };
-}
-
 /** Runs one group after the other until none of those that it may take is left. @returns what failed, in mocha's words */
 async function work(mayTake = () => true) {
   const failed = [];
@@ -63,10 +54,11 @@ async function work(mayTake = () => true) {
   };
   for (let group = next(); group; group = next()) {
     const started = performance.now();
-    const { status, said } = await run(process.execPath, [mocha, ...group.files, ...args], {
-      ...process.env,
+    const { status, said } = await run([process.execPath, mocha, ...group.files, ...args], {
+      cwd,
       // The tests' own build has nothing to do.
-      TIDEMARK_BUILT: 'yes',
+      env: { ...process.env, TIDEMARK_BUILT: 'yes' },
+      ms: GROUP_MS,
     });
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     process.stdout.write(`\n${group.name}: ${status === 0 ? 'passed' : 'FAILED'} in ${seconds} s\n${said}`);
@@ -77,7 +69,7 @@ async function work(mayTake = () => true) {
   return failed;
 }
 
-const build = await run('npm', ['run', '--silent', 'build']);
+const build = await run(['npm', 'run', '--silent', 'build'], { cwd, env: process.env, ms: GROUP_MS });
 if (build.status !== 0) {
   process.stdout.write(`the build failed:\n${build.said}`);
   process.exit(1);

@@ -128,7 +128,8 @@ describe('a worker with TIDEMARK_HTTP_PORT and TIDEMARK_WEBHOOK_URL', function (
     assert.equal(await number('tidemark_files{dataset="inc", state="pending"}'), 0);
     assert.equal(await number('tidemark_dataset_enabled{dataset="inc"}'), 1);
     assert.equal(await number('tidemark_dataset_enabled{dataset="crq"}'), 0);
-    assert.equal(await number('tidemark_missed_checks{dataset="inc"}'), 0);
+    // A time of the schedule may have come since.
+    assert.ok((await number('tidemark_missed_checks{dataset="inc"}')) <= 1);
     assert.ok((await number('tidemark_freshness_seconds')) > 0);
     assert.ok((await number('tidemark_last_check_age_seconds')) < 60);
     assert.ok((await number('temporal_request_total{operation="RespondWorkflowTaskCompleted"}')) > 0);

@@ -3,7 +3,10 @@
 import assert from 'node:assert/strict';
 import { allHeard, HUSH } from './hush.ts';
 import { installed, TEMPORAL, VERSITYGW } from '../../dev/servers/binaries.ts';
+import { watchMainThread } from './mainThread.ts';
 import { endShared, shared, sharedOrUndefined } from './shared.ts';
+
+watchMainThread();
 
 export const mochaHooks = {
   async beforeAll(this: Mocha.Context): Promise<void> {
@@ -18,18 +21,18 @@ export const mochaHooks = {
     try {
       await nothingWasSaid();
     } finally {
-      // What never started cannot be ended, and the process ends all the same.
-      await endShared().finally(mustEndNow);
+      mustEndNow();
+      await endShared();
     }
   },
 };
 
-/** A timer or a connection that a test has left behind would keep the process alive for ever. */
+/** A timer or a connection that a test has left behind, or a server that does not end, would keep the process alive for ever. */
 function mustEndNow(): void {
   setTimeout(() => {
     process.stderr.write(`the suite does not end: ${process.getActiveResourcesInfo().join(', ')}\n`);
-    process.exit(1);
-  }, 20_000).unref();
+    process.kill(process.pid, 'SIGKILL');
+  }, 60_000).unref();
 }
 
 /** Privacy over the whole suite: no history, log or terminal output holds a value of any row, whatever failed. */
