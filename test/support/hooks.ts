@@ -6,6 +6,9 @@ import { installed, TEMPORAL, VERSITYGW } from '../../dev/servers/binaries.ts';
 import { watchMainThread } from './mainThread.ts';
 import { endShared, shared, sharedOrUndefined } from './shared.ts';
 
+const LAST_LOOK_MS = 120_000;
+const END_MS = 20_000;
+
 watchMainThread();
 
 export const mochaHooks = {
@@ -17,22 +20,22 @@ export const mochaHooks = {
   },
 
   async afterAll(this: Mocha.Context): Promise<void> {
-    this.timeout(120_000);
+    this.timeout(LAST_LOOK_MS);
+    mustEndIn(LAST_LOOK_MS + END_MS);
     try {
       await nothingWasSaid();
     } finally {
-      mustEndNow();
-      await endShared();
+      await endShared().finally(() => mustEndIn(END_MS));
     }
   },
 };
 
-/** A timer or a connection that a test has left behind, or a server that does not end, would keep the process alive for ever. */
-function mustEndNow(): void {
+/** A timer or a connection that a test has left behind, or a server that is silent, would keep the process alive for ever. */
+function mustEndIn(ms: number): void {
   setTimeout(() => {
     process.stderr.write(`the suite does not end: ${process.getActiveResourcesInfo().join(', ')}\n`);
     process.kill(process.pid, 'SIGKILL');
-  }, 60_000).unref();
+  }, ms).unref();
 }
 
 /** Privacy over the whole suite: no history, log or terminal output holds a value of any row, whatever failed. */
