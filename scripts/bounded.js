@@ -1,17 +1,21 @@
 /** Runs a command that may hang: its time is bounded. */
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 
 /** Whoever has inherited a command's output, and outlives it, keeps the output open. */
 const LEFT_BEHIND_MS = 10_000;
+const BUSIEST = 15;
 
 const running = new Set();
 
+// A runtime in the command may take a milder signal for its own. What it has started ends as its pipes close.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.on(signal, () => {
-    for (const child of running) signalGroup(child, signal);
+  process.once(signal, () => {
+    for (const child of running) killGroup(child);
+    process.kill(process.pid, signal);
   });
 
 /**
@@ -30,12 +34,18 @@ export async function run([program, ...args], { cwd, env, ms }) {
   const closed = once(child, 'close');
   const hasEnded = await within(ms, once(child, 'exit'));
   const isAlone = hasEnded && (await within(LEFT_BEHIND_MS, closed));
-  signalGroup(child, 'SIGKILL');
-  await closed;
+  if (!isAlone) {
+    const what = hasEnded
+      ? 'ended, and has left a process behind'
+      : `not ended within ${ms / 60_000} minutes`;
+    said += `\nit has ${what}; the busiest processes:\n${await busiest()}\n`;
+  }
+  killGroup(child);
   running.delete(child);
-  if (isAlone) return { status: child.exitCode, said };
-  const what = hasEnded ? 'ended, and has left a process behind' : `not ended within ${ms / 60_000} minutes`;
-  return { status: null, said: `${said}\nit has ${what}\n` };
+  // One in a group of its own may hold the output still.
+  if (!(await within(LEFT_BEHIND_MS, closed)))
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  return { status: isAlone ? child.exitCode : null, said };
 }
 
 /** @returns whether it came about in time */
@@ -50,9 +60,21 @@ async function within(ms, work) {
   }
 }
 
-function signalGroup(child, signal) {
+async function busiest() {
   try {
-    process.kill(-child.pid, signal);
+    const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid,ppid,pcpu,etime,args', '--sort=-pcpu']);
+    return stdout
+      .split('\n', BUSIEST + 1)
+      .map((line) => line.slice(0, 200))
+      .join('\n');
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function killGroup(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
   } catch (error) {
     // Nobody is left.
     if (error.code !== 'ESRCH') throw error;

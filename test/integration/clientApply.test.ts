@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { hostname, userInfo } from 'node:os';
 import { inc } from '../../src/datasets/inc.ts';
+import { until } from '../support/faults/deadline.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { readTable } from '../support/tables.ts';
 import { openWorld, type Printed, type World } from '../support/world.ts';
@@ -203,11 +204,7 @@ async function onTerminal(world: World, answer: string): Promise<number | null> 
 
 /** Waits until somebody waits for a lock. */
 async function waiting(world: World): Promise<void> {
-  for (let n = 0; n === 0;) {
-    const [row] = await world.deps.pool.query<{ n: number }>(
-      `select count(*)::int as n from pg_locks l join pg_stat_activity a using (pid)
-       where not l.granted and a.datname = current_database()`,
-    );
-    n = row?.n ?? 0;
-  }
+  const waits = `select from pg_locks l join pg_stat_activity a using (pid)
+    where not l.granted and a.datname = current_database()`;
+  await until('somebody waits', async () => (await world.deps.pool.query(waits)).length > 0);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { ScheduleDescription } from '@temporalio/client';
 import { whoActs } from '../../src/client/whoActs.ts';
+import { until } from '../support/faults/deadline.ts';
 import { openWorld, type World } from '../support/world.ts';
 
 describe('tidemark schedule', function () {
@@ -45,7 +46,7 @@ describe('tidemark schedule', function () {
       [action.workflowType, action.workflowId, action.taskQueue, action.args],
       ['ingestDataset', 'ingest-inc', world.name, [{ dataset: 'inc' }]],
     );
-    for (let seen = await ids(); !seen.includes('ingest-inc');) seen = await ids();
+    await until('it is listed', async () => (await ids()).includes('ingest-inc'));
     assert.deepEqual(await ids(), ['ingest-inc']);
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { hostname, userInfo } from 'node:os';
 import { inc } from '../../src/datasets/inc.ts';
 import { recordSkip } from '../../src/postgres/skip.ts';
+import { until } from '../support/faults/deadline.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { onTerminal } from '../support/onTerminal.ts';
 import { createUser, grant } from '../support/s3User.ts';
@@ -276,11 +277,7 @@ describe('tidemark skip', function () {
 
 /** Waits until a load waits for the dataset's row. */
 async function staged(world: World): Promise<void> {
-  for (let waiting = 0; waiting === 0;) {
-    const [row] = await world.deps.pool.query<{ waiting: number }>(
-      `select count(*)::int as waiting from pg_locks l join pg_database d on d.oid = l.database or l.database is null
-       where not l.granted and d.datname = current_database()`,
-    );
-    waiting = row?.waiting ?? 0;
-  }
+  const waits = `select from pg_locks l join pg_database d on d.oid = l.database or l.database is null
+    where not l.granted and d.datname = current_database()`;
+  await until('a load waits', async () => (await world.deps.pool.query(waits)).length > 0);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import postgres from 'postgres';
 import { inc } from '../../src/datasets/inc.ts';
+import { until } from '../support/faults/deadline.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { openWorld, type World } from '../support/world.ts';
 
@@ -28,7 +29,7 @@ describe('a dataset that notifies', () => {
     await assert.rejects(world.putAndLoad(fileName(2), incFile([{ ticket_id: 'C', mttr: 'none' }])));
     // What is sent before is heard before.
     await listener`notify tidemark, '"last"'`;
-    while (heard.at(-1) !== 'last') await new Promise(setImmediate);
+    await until('the last word is heard', () => heard.at(-1) === 'last');
     const dataset = 'inc';
     const first = { dataset, key: inc.changesPrefix + fileName(0), export_type: 'baseline', read: 1 };
     const second = { dataset, key: inc.changesPrefix + fileName(1), export_type: 'delta', read: 2 };

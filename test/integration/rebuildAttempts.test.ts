@@ -14,6 +14,7 @@ import type { Queryable } from '../../src/postgres/queryable.ts';
 import { askRebuild, type RebuildRequest } from '../../src/postgres/rebuildRecord.ts';
 import { actAsRebuilder } from '../../src/postgres/rebuildTable.ts';
 import { beginAhead, outlastAhead } from '../../src/postgres/writeAhead.ts';
+import { until } from '../support/faults/deadline.ts';
 import { holdLoads } from '../support/faults/postgresGate.ts';
 import { fileName, incFile, type Cells } from '../support/incFile.ts';
 import { rebuilderUrl } from '../support/shared.ts';
@@ -119,14 +120,14 @@ describe('a rebuild whose attempts are disturbed', function () {
 
     /** Waits until so many sessions wait for a lock. */
     async function waiting(sessions: number, db: Queryable = world.db): Promise<void> {
-      for (;;) {
+      await until(`${sessions} sessions wait`, async () => {
+        await db.query('select pg_stat_clear_snapshot()');
         const [row] = await db.query<{ n: number }>(
           `select count(distinct pid)::int as n from pg_locks where not granted
              and pid in (select pid from pg_stat_activity where datname = current_database())`,
         );
-        if (row?.n === sessions) return;
-        await db.query('select pg_stat_clear_snapshot()');
-      }
+        return row?.n === sessions;
+      });
     }
 
     it('two attempts to apply at once: one writes, and both say what was written', async () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import type { RequestListener, ServerResponse } from 'node:http';
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createObjectStore } from '../../src/s3/createObjectStore.ts';
 import type { ObjectBody, ObjectStore } from '../../src/s3/objectStore.ts';
+import { until } from '../support/faults/deadline.ts';
 import { startFake } from '../support/httpFake.ts';
 import type { HttpFake } from '../support/httpFake.ts';
 import { startBench } from '../support/s3Bench.ts';
@@ -166,7 +167,7 @@ describe('reading from servers that misbehave', () => {
     const { signal } = new AbortController();
     await store.read({ ...place, signal });
     await fake.stop();
-    while (getEventListeners(signal, 'abort').length > 0) await nextTurn();
+    await until('no listener is left', () => getEventListeners(signal, 'abort').length === 0);
     await at(() => undefined);
   });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findProgram, TEMPORAL } from '../../dev/servers/binaries.ts';
+import { until } from '../support/faults/deadline.ts';
 import { fileName, incFile } from '../support/incFile.ts';
 import { ownTemporal, type OwnTemporal } from '../support/ownTemporal.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -39,15 +39,15 @@ describe('versioned workers', function () {
     const version = ['--deployment-name', 'tidemark', '--build-id', buildId];
     const args = ['worker', 'deployment', 'set-current-version', ...version, '--yes'];
     const env = { ...process.env, ...temporal.stack.env };
-    for (;;) {
+    const isCurrent = async (): Promise<boolean> => {
       const error = await run(command, args, { env }).then(
         () => undefined,
         (failed: unknown) => String(failed),
       );
-      if (error === undefined) return;
-      assert.match(error, /not found|no pollers|missing active task queues/i);
-      await delay(200);
-    }
+      assert.match(error ?? 'not found', /not found|no pollers|missing active task queues/i);
+      return error === undefined;
+    };
+    await until(`${buildId} is current`, isCurrent, 60_000);
   }
 
   async function versionOf(workflowId: string): Promise<unknown> {

@@ -14,6 +14,7 @@ import { type Ahead, beginAhead, isAheadFailure } from '../../src/postgres/write
 import { TidemarkFailure } from '../../src/domain/failures.ts';
 import type { Session } from '../../src/postgres/pool.ts';
 import type { ObjectStore } from '../../src/s3/objectStore.ts';
+import { until } from '../support/faults/deadline.ts';
 import { type Cells, fileName, incFile, incLine } from '../support/incFile.ts';
 import { expectedTable, readTable } from '../support/tables.ts';
 import { openWorld, type World } from '../support/world.ts';
@@ -398,14 +399,14 @@ async function writes({ db }: World): Promise<string[]> {
 /** Resolves when one waits for another's lock. */
 async function somebodyWaits({ shared: { admin }, name }: World): Promise<void> {
   const waits = `select from pg_stat_activity where datname = '${name}' and wait_event_type = 'Lock'`;
-  while ((await admin.unsafe(waits)).length === 0);
+  await until('somebody waits', async () => (await admin.unsafe(waits)).length > 0);
 }
 
 /** Resolves when PostgreSQL has dealt with all rows that it was given so far. */
 async function allMerged({ shared: { admin }, name }: World): Promise<void> {
   const busy = `select from pg_stat_activity
     where datname = '${name}' and usename = 'loader' and state = 'active' and wait_event is distinct from 'ClientRead'`;
-  while ((await admin.unsafe(busy)).length > 0);
+  await until('all is dealt with', async () => (await admin.unsafe(busy)).length === 0, 60_000);
 }
 
 /** The chunks, with a deed behind all of them but the last few. */

@@ -17,8 +17,11 @@ const { Session } = require('node:inspector');
 const { workerData: { beats, silentMs } } = require('node:worker_threads');
 
 function end(lines) {
-  writeSync(2, 'the thread of the tests has not been free for ' + silentMs / 1000 + ' s' + lines.join('') + '\\n');
-  process.kill(process.pid, 'SIGKILL');
+  try {
+    writeSync(2, 'the thread of the tests has not been free for ' + silentMs / 1000 + ' s' + lines.join('') + '\\n');
+  } finally {
+    process.kill(process.pid, 'SIGKILL');
+  }
 }
 
 function pause() {

@@ -3,6 +3,7 @@ import { loadFile } from '../../../src/activities/loadFile.ts';
 import { inc } from '../../../src/datasets/inc.ts';
 import { TidemarkFailure } from '../../../src/domain/failures.ts';
 import type { ObjectStore } from '../../../src/s3/objectStore.ts';
+import { until } from '../../support/faults/deadline.ts';
 import { fileName, incFile } from '../../support/incFile.ts';
 import { openWorld, type World } from '../../support/world.ts';
 
@@ -122,14 +123,16 @@ describe('a COPY that PostgreSQL breaks off', function () {
 async function endCopy({ shared: { admin }, name }: World, how: string): Promise<void> {
   const sessions = `pg_stat_activity where datname = '${name}' and usename = 'loader' and wait_event = 'ClientRead'`;
   let pid: number | undefined;
-  while (pid === undefined) {
+  await until('a load has dealt with all that it was given', async () => {
     const [found] = await admin.unsafe<{ pid: number }[]>(
       `select pid from ${sessions} and (state = 'active' or query ~ 'looked')`,
     );
     pid = found?.pid;
-  }
+    return pid !== undefined;
+  });
   await admin.unsafe(`select ${how}(${pid})`);
   // A cancelled COPY hears of it with the next bytes only.
   if (how === 'pg_cancel_backend') return;
-  while ((await admin.unsafe(`select from ${sessions} and pid = ${pid}`)).length > 0);
+  const ended = `select from ${sessions} and pid = ${pid}`;
+  await until('its session has ended', async () => (await admin.unsafe(ended)).length === 0);
 }

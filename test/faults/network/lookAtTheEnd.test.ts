@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import pg from 'pg';
+import { until } from '../../support/faults/deadline.ts';
 import { assertSameState, openGround, type Ground } from '../../support/faults/ground.ts';
 import { ingest } from '../../support/faults/ingest.ts';
 import { fileName, incFile } from '../../support/incFile.ts';
@@ -46,7 +47,7 @@ describe('the look at the end of a scenario finds', function () {
   it('a request to S3 that is under way', async () => {
     ground.s3.rule = () => 'stay silent';
     const asked = ground.deps.store.head({ key: 'k' }).catch(() => undefined);
-    while (ground.s3.open() === 0) await new Promise(setImmediate);
+    await until('it is under way', () => ground.s3.open() > 0);
     await finds(/nothing is left \(.*1 requests/);
     await asked;
   });

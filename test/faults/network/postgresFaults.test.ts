@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TidemarkFailure } from '../../../src/domain/failures.ts';
-import { within } from '../../support/faults/deadline.ts';
+import { until, within } from '../../support/faults/deadline.ts';
 import { LONG } from '../../support/faults/dose.ts';
 import { FOUR_FILES } from '../../support/faults/files.ts';
 import { ALL_PLACES, at, endSessions } from '../../support/faults/places.ts';
@@ -161,7 +161,7 @@ describe('PostgreSQL fails in a load', function () {
         suite.ground.postgres.rule = at('the merge', reach, 2).rule;
       });
       const waits = `select from pg_stat_activity where datname = '${suite.ground.name}' and wait_event_type = 'Lock'`;
-      while ((await admin.unsafe(waits)).length === 0);
+      await until('the load waits', async () => (await admin.unsafe(waits)).length > 0);
       // Written ahead of the fence, and so locked.
       await tx.query(put('T1'));
       throw new Error('leaves nothing behind');

@@ -123,7 +123,9 @@ export class WorkerProcess {
  */
 export async function fakeClock(clock: string): Promise<Variables> {
   try {
-    const { stdout } = await run('faketime', ['-m', '-f', clock, 'printenv', 'LD_PRELOAD']);
+    const { stdout } = await run('faketime', ['-m', '-f', clock, 'printenv', 'LD_PRELOAD'], {
+      timeout: COMMAND_MS,
+    });
     // The monotonic clock has no wrong time, and threads hang where it is moved.
     return { LD_PRELOAD: stdout.trim(), FAKETIME: clock, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
   } catch {

@@ -6,8 +6,8 @@ import { built } from '../built.ts';
 import type { World } from '../world.ts';
 import { Scene, type Scenario } from './scene.ts';
 
-/** All scenarios of a suite together, with their waiting. */
-const SUITE_MS = 30 * 60_000;
+/** All scenarios of a suite together, with their waiting: half of it on a busy machine. */
+const SUITE_MS = (longForm ? 30 : 10) * 60_000;
 
 /** Describes scenarios, each a test of its own; `limit` of them are played at once. */
 export function describeSideBySide(title: string, scenarios: readonly Scenario[], limit: number): void {
