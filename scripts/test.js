@@ -12,7 +12,7 @@ import { run } from './bounded.js';
 /** Waits for time-outs of Temporal's, or for processes, more than it computes. */
 const WAITING = ['addingADatasetCommands', 'rebuildKills', 'secrets'];
 
-/** The longest group needs a third of it on a busy machine, but for the long form of faults, which goes on as long as it is told. */
+/** The longest group needs a third of it on a busy machine; the long form of faults goes on for as long as it is told. */
 const GROUP_MS = process.env.FAULTS_SECONDS === undefined ? 30 * 60_000 : 24 * 3600_000;
 
 /** In the order in which they are begun. */

@@ -30,7 +30,7 @@ export const mochaHooks = {
   },
 };
 
-/** A timer or a connection that a test has left behind, or a server that is silent, would keep the process alive for ever. */
+/** What a test has left behind, or a server that is silent, would keep the process alive for ever. */
 function mustEndIn(ms: number): void {
   setTimeout(() => {
     process.stderr.write(`the suite does not end: ${process.getActiveResourcesInfo().join(', ')}\n`);
