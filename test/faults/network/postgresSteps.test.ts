@@ -5,6 +5,9 @@ import { assertSameState, openGround, type Ground, type State } from '../../supp
 import { ingest, type Report } from '../../support/faults/ingest.ts';
 import type { Harm } from '../../support/faults/postgresProxy.ts';
 
+/** On a busy machine one may take more messages than the runs after it, and steps that no other comes to. */
+const REHEARSALS = 3;
+
 /** @param few how many of the steps the bounded form tries, for each harm */
 for (const [what, files, few] of [
   ['small files and a large one that is merged', FOUR_FILES, 6],
@@ -18,9 +21,13 @@ for (const [what, files, few] of [
 
     before(async () => {
       ground = await openGround();
-      await ground.reset(files);
-      undisturbed = { report: await ingest(ground.deps), state: await ground.state() };
-      messages = ground.postgres.count;
+      messages = Infinity;
+      for (let run = 0; run < REHEARSALS; run += 1) {
+        await ground.restart();
+        await ground.reset(files);
+        undisturbed = { report: await ingest(ground.deps), state: await ground.state() };
+        messages = Math.min(messages, ground.postgres.count);
+      }
     });
     after(() => ground.close());
 
